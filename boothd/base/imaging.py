@@ -1,0 +1,226 @@
+"""Pictures from outside are hostile: recognised by magic bytes, measured before decoding, decoded before use.
+
+Everything here blocks and belongs into the picture threads, except `sniff`.
+"""
+
+import hashlib
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pi_heif
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from boothd.base.errors import NotAPicture, TooManyPixels, UnlistedFormat
+
+FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
+EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "HEIF": ".heic"}
+MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "HEIF": "image/heic"}
+SNIFF_BYTES = 32
+"""How many leading bytes `sniff` wants to see."""
+
+OutputFormat = Literal["JPEG", "PNG"]
+Check = Callable[[], None]
+
+pi_heif.register_heif_opener()
+# Our own limit is asked for at every opening (`inspect`); Pillow's global one must not warn first.
+Image.MAX_IMAGE_PIXELS = None
+
+_OTHER_PICTURES = (
+    b"GIF8",
+    b"BM",
+    b"II*\0",
+    b"MM\0*",
+    b"%!PS",
+    b"\0\0\0\x0cJXL ",
+    b"\xff\x0a",
+    b"8BPS",
+    b"\0\0\0\x0cjP",
+)
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
+
+
+def sniff(head: bytes) -> str | None:
+    """The format that the leading bytes announce: one of `FORMATS`, "other" for a picture of another kind, or None."""
+    if head.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        return "HEIF" if head[8:12] in _HEIF_BRANDS else "other"
+    return "other" if head.startswith(_OTHER_PICTURES) else None
+
+
+def known_format(head: bytes) -> str:
+    """Like `sniff`, but raises NotAPicture or UnlistedFormat."""
+    found = sniff(head)
+    if found is None:
+        raise NotAPicture()
+    if found == "other":
+        raise UnlistedFormat()
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What a picture's header says. width, height: pixels as stored; orientation: EXIF, 1 to 8."""
+
+    format: str
+    width: int
+    height: int
+    orientation: int
+
+
+def inspect(path: Path, max_pixels: int) -> Measures:
+    """Read a picture's header without decoding it.
+
+    Raises NotAPicture, UnlistedFormat, TooManyPixels (more than `max_pixels`, all frames of a file counted once)."""
+    with path.open("rb") as file:
+        form = known_format(file.read(SNIFF_BYTES))
+    with _opened(path, form) as image:
+        width, height = image.size
+        if width * height > max_pixels:
+            raise TooManyPixels(
+                f"The picture has {width}×{height} pixels; boothd takes at most {max_pixels / 1e6:.0f} megapixels."
+            )
+        return Measures(form, width, height, _orientation(image))
+
+
+def load_rgb(path: Path) -> Image.Image:
+    """Decode a picture, upright, as RGB in sRGB; transparency goes onto white.
+
+    Raises NotAPicture when the data are broken or cut short."""
+    with path.open("rb") as file:
+        form = known_format(file.read(SNIFF_BYTES))
+    with _opened(path, form) as image:
+        return _rgb(_decoded(image))
+
+
+def encode(image: Image.Image, form: OutputFormat, quality: int = 92) -> bytes:
+    """Encode without any metadata. quality: JPEG's, 1 to 95."""
+    out = io.BytesIO()
+    if form == "JPEG":
+        flat = image if image.mode == "RGB" else _rgb(image)
+        flat.save(out, "JPEG", quality=quality, subsampling="4:2:0" if quality < 95 else "4:4:4")
+    else:
+        image.save(out, "PNG", compress_level=3)
+    return out.getvalue()
+
+
+def fit(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
+    """Shrink so that neither side exceeds `size` (width, height); never enlarge."""
+    if size is None or (image.width <= size[0] and image.height <= size[1]):
+        return image
+    return ImageOps.contain(image, size, Image.Resampling.LANCZOS)
+
+
+def finish(
+    answer: Path, form: OutputFormat, size: tuple[int, int] | None, max_pixels: int, check: Check
+) -> bytes | None:
+    """Check what a provider answered by decoding all of it; return it as the slot wants it.
+
+    None: the file is already just that (right format and size, upright, no metadata) and can be used as it is.
+    `check` is called between steps and may raise. Raises NotAPicture, UnlistedFormat, TooManyPixels."""
+    measures = inspect(answer, max_pixels)
+    check()
+    with _opened(answer, measures.format) as image:
+        plain = not (set(image.info) & {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "comment"})
+        fits = size is None or (image.width <= size[0] and image.height <= size[1])
+        as_wanted = measures.format == form and fits and plain and image.mode in {"RGB", "RGBA"}
+        picture = _decoded(image)
+    check()
+    if as_wanted and measures.orientation == 1:
+        return None
+    keep_alpha = form == "PNG" and picture.mode == "RGBA" and "icc_profile" not in picture.info
+    picture = fit(picture if keep_alpha else _rgb(picture), size)
+    check()
+    return encode(picture, form)
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A picture file that was just written, not yet durable. sha256: hex digest."""
+
+    sha256: str
+    size_bytes: int
+
+
+def finish_into(
+    answer: Path, target: Path, form: OutputFormat, size: tuple[int, int] | None, max_pixels: int, check: Check
+) -> Written:
+    """`finish` the file `answer` as the file `target`; `answer` is used up. Raises as `finish` does."""
+    data = finish(answer, form, size, max_pixels, check)
+    if data is None:
+        answer.rename(target)
+    else:
+        target.write_bytes(data)
+        answer.unlink()
+    return measure(target)
+
+
+def copy_as(source: Path, target: Path, form: OutputFormat, size: tuple[int, int] | None) -> Written:
+    """Write `source`, upright and without metadata, as `target`; `source` stays. Raises NotAPicture."""
+    target.write_bytes(encode(fit(load_rgb(source), size), form, quality=95))
+    return measure(target)
+
+
+def measure(path: Path) -> Written:
+    """Size and sha256 of a file."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return Written(digest, file.tell())
+
+
+def upright_jpeg(path: Path) -> bytes:
+    """The same photo as an upright JPEG without metadata, for providers that read nothing else. Raises NotAPicture."""
+    return encode(load_rgb(path), "JPEG", quality=95)
+
+
+def _opened(path: Path, form: str) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of odd EXIF; the daemon's log is not the place
+            return Image.open(path, formats=[form])
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
+        raise NotAPicture("The file begins like a picture but is broken.") from error
+
+
+def _decoded(image: Image.Image) -> Image.Image:
+    try:
+        image.load()
+        upright = ImageOps.exif_transpose(image)
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
+        raise NotAPicture("The picture is broken or cut short.") from error
+    return upright
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(0x0112, 1)
+    except (OSError, SyntaxError, ValueError):
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        with_alpha = image.convert("RGBA")
+        flat = Image.new("RGBA", image.size, "white")
+        flat.alpha_composite(with_alpha)
+        return flat.convert("RGB")
+    profile = image.info.get("icc_profile")
+    if profile and image.mode in {"RGB", "CMYK", "L"}:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            in_srgb = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            if in_srgb is not None:
+                in_srgb.info.pop("icc_profile", None)
+                return in_srgb
+        except (ImageCms.PyCMSError, OSError, ValueError):
+            pass  # a broken profile is no reason to lose the photo; its numbers are taken as sRGB
+    return image if image.mode == "RGB" else image.convert("RGB")

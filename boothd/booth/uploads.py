@@ -1,0 +1,239 @@
+"""The booth's upload route: DSLR Remote Pro posts a guest's photo and gets the picture back in the same reply.
+
+Protocol: a multipart POST with text fields, `password` and one file (`fileToUpload`); the reply is the bare picture with
+status 200. Source: the customer's recorded request of DSLR Remote Pro 3.30.2 for Windows.
+"""
+
+import hmac
+import re
+from collections.abc import Callable
+from typing import Any, cast
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+
+from boothd.base import imaging
+from boothd.base.aio import Background
+from boothd.base.budget import Budget
+from boothd.base.errors import (
+    BoothdError,
+    Draining,
+    NoFile,
+    NoSuchSlot,
+    OutOfTime,
+    RequestError,
+    TooLarge,
+    WrongPassword,
+)
+from boothd.booth.desk import Arrival, ClientGone, Desk
+from boothd.booth.slots import LiveSlot
+from boothd.engine.order import Made, Tally
+from boothd.engine.stats import Stats
+from boothd.http import FileBody, Reply, Route, Upload
+from boothd.spool import Incoming, Job
+from boothd.spool.journal import Answered, Received, ReplyLost
+
+_LINK = re.compile(r"/upload/([a-z0-9-]+)/(\d{1,2})/([^/]+)")
+
+
+def upload_path(slot: LiveSlot) -> str:
+    """The path of a slot's upload link."""
+    return f"/upload/{slot.provider}/{slot.number}/{slot.slot.key}"
+
+
+class Counter:
+    """The front of the booth: lets uploads in and answers them.
+
+    password: the upload password at this moment; while it is empty nothing is let in."""
+
+    log = Logger()
+
+    def __init__(self, desk: Desk, stats: Stats, password: Callable[[], str]) -> None:
+        self._desk, self._stats, self._password = desk, stats, password
+        self._background = Background()
+        self.draining = False
+
+    def routes(self) -> list[Route]:
+        path = "/upload/<provider>/<int:number>/<key>"
+        return [Route(("POST",), path, "booth.upload", self._answer, login=False)]
+
+    async def stop(self) -> None:
+        """Wait for what is being answered."""
+        await self._background.idle()
+
+    def admit(self, path: str, length: int | None) -> "UploadAdmission | None":
+        """Judge an upload by its headers; see `boothd.http.Gate`."""
+        if not path.startswith("/upload/"):
+            return None
+        try:
+            return self._admit(path, length)
+        except RequestError as error:
+            self._stats.count_upload(error.code)
+            raise
+
+    def _admit(self, path: str, length: int | None) -> "UploadAdmission":
+        match = _LINK.fullmatch(path)
+        if match is None:
+            raise NoSuchSlot()
+        self._desk.book().find(match[1], int(match[2]), match[3])
+        if self.draining:
+            raise Draining()
+        limit = self._desk.config().upload.max_size
+        if length is not None and length > limit:
+            raise TooLarge(f"The upload has {length / 1e6:.1f} MB; boothd takes at most {limit / 1e6:.1f} MB.")
+        self._desk.spool.check_room(length or 0)
+        return UploadAdmission(self._desk, self._stats, self._password(), limit)
+
+    async def _answer(self, request: Any, provider: str, number: int, key: str) -> Reply:
+        upload: Upload | None = getattr(request, "upload", None)
+        if upload is None:
+            raise NoFile("Send the photo as a multipart form, in the field fileToUpload.")
+        incoming = cast(Incoming, upload.sink)  # what our admission gave
+        try:
+            slot = self._desk.book().find(provider, number, key)
+        except NoSuchSlot:  # the slot was changed while the photo came
+            incoming.discard()
+            raise
+        visit = Visit(self._desk, self._stats, upload, incoming, slot)
+        reply: Deferred[Reply] = Deferred()
+        request.notifyFinish().addErrback(lambda _: self._background.start("note a lost reply", visit.reply_lost()))
+        self._background.start("answer an upload", visit.run(reply))
+        try:
+            return await visit.budget.limit(reply)
+        except OutOfTime:
+            visit.leave(OutOfTime())
+            raise
+        except CancelledError:
+            visit.leave(ClientGone())
+            raise
+
+
+class UploadAdmission:
+    """What the booth says to an upload at its headers."""
+
+    def __init__(self, desk: Desk, stats: Stats, password: str, max_size: int) -> None:
+        self._desk, self._stats, self._password = desk, stats, password
+        self.max_size = max_size
+
+    def check_password(self, value: str) -> None:
+        if not self._password or not hmac.compare_digest(self._password.encode(), value.encode()):
+            raise WrongPassword()
+
+    def sink(self) -> Incoming:
+        return self._desk.spool.receive()
+
+    def lost(self, error: RequestError | None) -> None:
+        self._stats.count_upload(ClientGone.code if error is None else error.code)
+
+
+class Visit:
+    """One upload from its last byte to its reply.
+
+    It runs on even when its client leaves: an accepted job always ends under done or trash."""
+
+    log = Logger()
+
+    def __init__(self, desk: Desk, stats: Stats, upload: Upload, incoming: Incoming, slot: LiveSlot) -> None:
+        self._desk, self._stats, self._upload, self._incoming, self._slot = desk, stats, upload, incoming, slot
+        config, clock = desk.config().budget, desk.clock
+        starts_s = upload.started_s if config.starts == "first-byte" else clock.seconds()
+        self.budget = Budget(clock, starts_s + config.total)
+        self._working: Deferred[Made] | None = None
+        self._left: BoothdError | None = None
+        self._job: Job | None = None
+        self._answered_ok = False
+
+    def leave(self, why: BoothdError) -> None:
+        """The client is gone, or has been told that time is over."""
+        self._left = self._left or why
+        if self._working is not None:
+            self._working.cancel()
+
+    async def reply_lost(self) -> None:
+        """The connection broke; worth a line only if a picture was on it."""
+        if self._job is not None and self._answered_ok:
+            await self._desk.spool.append(self._job, ReplyLost(at=self._desk.clock.now()))
+
+    async def run(self, reply: "Deferred[Reply]") -> None:
+        try:
+            answer = await self._run()
+        except BoothdError as error:
+            error.job = None if self._job is None else self._job.id
+            _fail(reply, error)
+        except Exception as error:
+            _fail(reply, error)
+            raise
+        else:
+            if not reply.called:
+                reply.callback(answer)
+
+    async def _run(self) -> Reply:
+        job, received = await self._accept()
+        self._job = job
+        tally = Tally(self._slot.slot.paid_attempts)
+        try:
+            made = await self._make(job, received, tally)
+        except BoothdError as error:
+            await self._desk.close_failed(
+                job, error, tally.charged, answered=self._told(error.status, error), received=received
+            )
+            raise
+        self._answered_ok = True
+        await self._desk.close_ok(job, self._told(200, None))
+        return self._picture(job, received, made)
+
+    async def _accept(self) -> tuple[Job, Received]:
+        upload, now_s = self._upload, self._desk.clock.seconds()
+        arrival = Arrival(
+            room="booth",
+            name=upload.filename,
+            form=upload.form,
+            query=upload.query,
+            receive_ms=round((now_s - upload.started_s) * 1000, 1),
+        )
+        try:
+            return await self._desk.accept(self._incoming, self._slot, arrival)
+        except RequestError as error:
+            self._stats.count_upload(error.code)
+            raise
+
+    async def _make(self, job: Job, received: Received, tally: Tally) -> Made:
+        if self._left is not None:
+            raise self._left
+        self._working = Deferred.fromCoroutine(self._desk.make(job, received, self._slot, self.budget, tally=tally))
+        try:
+            return await self._working
+        except CancelledError:
+            raise (self._left or ClientGone()) from None
+        finally:
+            self._working = None
+
+    def _told(self, status: int, error: BoothdError | None) -> Answered:
+        took_s = self._desk.clock.seconds() - self._upload.started_s
+        return Answered(
+            at=self._desk.clock.now(),
+            status=status,
+            code="ok" if error is None else error.code,
+            message="" if error is None else error.message,
+            seconds=round(took_s, 3),
+        )
+
+    def _picture(self, job: Job, received: Received, made: Made) -> Reply:
+        result = made.result
+        headers = {
+            "Content-Type": imaging.MEDIA_TYPES[result.format],
+            "X-Boothd-Job": job.id,
+            "X-Boothd-Made-By": result.provider,
+            "Server-Timing": f"receive;dur={received.receive_ms:.1f}, wait;dur={result.wait_ms:.1f}, "
+            f"work;dur={result.work_ms:.1f}, encode;dur={result.encode_ms:.1f}",
+        }
+        if made.fallbacks:
+            headers["X-Boothd-Fell-Back"] = ", ".join(made.fallbacks)
+        if made.cached:
+            headers["X-Boothd-Cached"] = "yes"
+        return Reply(200, headers, FileBody(job.directory / result.file))
+
+
+def _fail(reply: "Deferred[Reply]", error: Exception) -> None:
+    if not reply.called:  # else the client has left, or has been told that time is over
+        reply.errback(error)

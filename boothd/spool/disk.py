@@ -1,0 +1,98 @@
+"""The few disk operations that the spool is made of, each one step of the write order.
+
+They stand in one class so that a test can end the process before and after any of them. All of them block; they run in
+the disk threads, never in the reactor's.
+"""
+
+import errno
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+
+class FsyncError(OSError):
+    """fsync failed: what was written may be gone although a second fsync would succeed. It is never retried."""
+
+
+class Disk:
+    """Plain POSIX calls. Every method raises OSError; `sync` and `sync_dir` raise FsyncError."""
+
+    def make_dir(self, path: Path) -> None:
+        os.mkdir(path, 0o700)
+
+    def create(self, path: Path) -> int:
+        """A new file's descriptor; the file must not exist yet."""
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+    def write(self, fd: int, pieces: Sequence[bytes]) -> None:
+        """Write all of `pieces`, in order."""
+        for piece in pieces:
+            left = memoryview(piece)
+            while left:
+                left = left[os.write(fd, left) :]
+
+    def sync(self, fd: int) -> None:
+        try:
+            os.fdatasync(fd)
+        except OSError as error:
+            raise FsyncError(error.errno, f"fsync failed: {error.strerror}") from error
+
+    def append(self, path: Path, data: bytes) -> None:
+        """Add to the end of a file (made when absent) and make it durable."""
+        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self.write(fd, [data])
+            self.sync(fd)
+        finally:
+            os.close(fd)
+
+    def sync_file(self, path: Path) -> None:
+        """Make a file durable that somebody else wrote."""
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            self.sync(fd)
+        finally:
+            os.close(fd)
+
+    def sync_dir(self, path: Path) -> None:
+        """Make the names in a directory durable."""
+        fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            raise FsyncError(error.errno, f"fsync of a directory failed: {error.strerror}") from error
+        finally:
+            os.close(fd)
+
+    def rename(self, old: Path, new: Path) -> None:
+        os.rename(old, new)
+
+    def link(self, old: Path, new: Path) -> None:
+        """A second name for the same bytes; where the file system has none, a copy."""
+        try:
+            os.link(old, new)
+        except OSError as error:
+            if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}:
+                raise
+            shutil.copyfile(old, new)
+
+    def truncate(self, path: Path, size: int) -> None:
+        os.truncate(path, size)
+
+    def unlink(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def remove_tree(self, path: Path) -> None:
+        """Remove a directory and all in it; gone already is fine."""
+        try:
+            shutil.rmtree(path)
+        except FileNotFoundError:
+            pass
+
+    def free_bytes(self, path: Path) -> int:
+        """What an ordinary user may still write."""
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize

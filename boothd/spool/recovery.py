@@ -1,0 +1,88 @@
+"""What becomes of a job that a crash left in active/, judged by its journal alone."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from boothd.base.errors import Charged
+from boothd.spool.journal import Answered, Attempt, AttemptEnded, Entry, Finished, Queued, Result, Retried
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """There is a durable result: it goes to done/. late: nobody was answered with it."""
+
+    result: Result
+    late: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Over:
+    """It was over, only the rename is missing. ok: done/, else trash/."""
+
+    ok: bool
+
+
+@dataclass(frozen=True, slots=True)
+class GoOnPolling:
+    """The service has it under a queue number; it is paid for."""
+
+    attempt: Attempt
+    queue_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class MaybeCharged:
+    """A paid call was under way without a queue number; nobody knows whether it was charged."""
+
+    attempt: Attempt
+
+
+@dataclass(frozen=True, slots=True)
+class NotBegun:
+    """No call is open: it can be run again. spent: how many ended calls cost or may have cost money."""
+
+    spent: int
+    charged: Charged
+
+
+E = TypeVar("E", bound=Entry)
+Verdict = Complete | Over | GoOnPolling | MaybeCharged | NotBegun
+
+
+def judge(entries: Sequence[Entry]) -> Verdict:
+    """Judge one job. What happened before a person's last retry is history and does not count."""
+    life = _since_last_retry(entries)
+    finished = _last(life, Finished)
+    if finished is not None:
+        return Over(ok=finished.code == "ok")
+    result = _last(life, Result)
+    if result is not None:
+        answered = _last(life, Answered)
+        return Complete(result, late=answered is None or answered.status != 200)
+    ended = {e.number for e in life if isinstance(e, AttemptEnded)}
+    for attempt in (e for e in life if isinstance(e, Attempt) and e.number not in ended):
+        for queued in (e for e in life if isinstance(e, Queued) and e.number == attempt.number):
+            return GoOnPolling(attempt, queued.queue_number)
+        if attempt.paid:
+            return MaybeCharged(attempt)
+    return NotBegun(*spent(life))
+
+
+def spent(entries: Sequence[Entry]) -> tuple[int, Charged]:
+    """How many ended attempts cost or may have cost, and the worst that is known of them."""
+    charges = [e.charged for e in entries if isinstance(e, AttemptEnded) and e.charged is not Charged.NO]
+    if not charges:
+        return 0, Charged.NO
+    return len(charges), Charged.YES if Charged.YES in charges else Charged.MAYBE
+
+
+def _since_last_retry(entries: Sequence[Entry]) -> Sequence[Entry]:
+    for place in range(len(entries) - 1, -1, -1):
+        if isinstance(entries[place], Retried):
+            return entries[place + 1 :]
+    return entries
+
+
+def _last(entries: Sequence[Entry], kind: type[E]) -> E | None:
+    return next((e for e in reversed(entries) if isinstance(e, kind)), None)
