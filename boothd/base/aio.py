@@ -37,7 +37,8 @@ class Background:
         def over(result: object) -> None:
             self._running.pop(done, None)
             if isinstance(result, Failure) and not isinstance(result.value, CancelledError):
-                self.log.failure("{name} failed", failure=result, name=name, **fields)
+                said = "".join(f", {key} {value}" for key, value in fields.items())
+                self.log.failure("{name} failed{said}", failure=result, name=name, said=said, **fields)
 
         done: Deferred[None] = Deferred.fromCoroutine(work).addBoth(over)
         if not done.called:

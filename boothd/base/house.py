@@ -4,6 +4,7 @@ Twisted's MultiService starts its children without waiting and stops them all at
 last and go first needs an order.
 """
 
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from twisted.application.service import Service
@@ -19,6 +20,24 @@ class Part(Protocol):
 
     async def stop(self) -> None:
         """Finish what is in flight and let go of everything."""
+
+
+Step = Callable[[], Awaitable[None]]
+
+
+class Hook:
+    """A part made of two functions."""
+
+    def __init__(self, start: Step | None = None, stop: Step | None = None) -> None:
+        self._start, self._stop = start, stop
+
+    async def start(self) -> None:
+        if self._start is not None:
+            await self._start()
+
+    async def stop(self) -> None:
+        if self._stop is not None:
+            await self._stop()
 
 
 class House(Service):
@@ -56,9 +75,9 @@ class House(Service):
                 self.log.failure("{name} did not stop cleanly", name=name)
 
     def startService(self) -> None:
-        super().startService()  # type: ignore[no-untyped-call]
+        super().startService()
         ensureDeferred(self.open()).chainDeferred(self.opened)
 
     def stopService(self) -> "Deferred[None]":
-        super().stopService()  # type: ignore[no-untyped-call]
+        super().stopService()
         return ensureDeferred(self.close())

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from random import Random
 
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from boothd.base import imaging
@@ -55,13 +54,12 @@ class Desk:
         engine: Engine,
         pictures: Threads,
         clock: Clock,
-        random: Random,
         config: Callable[[], DaemonConfig],
         book: Callable[[], SlotBook],
     ) -> None:
         self.spool, self.engine, self.clock = spool, engine, clock
         self.config, self.book = config, book
-        self._pictures, self._random = pictures, random
+        self._pictures = pictures
         self._background = Background()
 
     async def stop(self) -> None:
@@ -119,9 +117,16 @@ class Desk:
         order = await self.order(job, received, slot, budget, tally=tally, fresh=fresh)
         return await self.engine.run(order)
 
-    async def close_ok(self, job: Job, answered: Answered) -> None:
-        """The client is told 200: file the job under done, or leave it active while a late answer comes."""
-        await self._close(job, [answered], State.DONE, Finished(at=self.clock.now(), code="ok"))
+    async def close_ok(self, job: Job, answered: Answered, delivered: Deferred[None] | None = None) -> None:
+        """The client is told 200: file the job under done, or leave it active while a late answer comes.
+
+        delivered: fires when the picture has left; until then a job with an answer to come does not move."""
+        finished = Finished(at=self.clock.now(), code="ok")
+        await self._close(job, [answered], State.DONE, finished, delivered=delivered)
+
+    async def close_retried(self, job: Job) -> None:
+        """A retry succeeded; no client waits for it."""
+        await self._close(job, [], State.DONE, Finished(at=self.clock.now(), code="ok", late=True))
 
     async def close_failed(
         self, job: Job, error: BoothdError, charged: Charged, *, answered: Answered | None, received: Received
@@ -132,25 +137,46 @@ class Desk:
         await self._close(job, told, State.TRASH, finished, received)
 
     def settle_late(
-        self, job: Job, flight: Flight, otherwise: State, finished: Finished, received: Received | None
+        self,
+        job: Job,
+        flight: Flight,
+        otherwise: State,
+        finished: Finished,
+        received: Received | None,
+        delivered: Deferred[None] | None = None,
     ) -> None:
         """Once `flight` has landed: done and late when it brought a picture, else `otherwise`."""
-        self._background.start("wait for a late answer", self._settle(job, flight, otherwise, finished, received))
+        settled = self._settle(job, flight, otherwise, finished, received, delivered)
+        self._background.start("wait for a late answer", settled, job=job.id)
 
     async def _close(
-        self, job: Job, told: list[Answered], to: State, finished: Finished, received: Received | None = None
+        self,
+        job: Job,
+        told: list[Answered],
+        to: State,
+        finished: Finished,
+        received: Received | None = None,
+        delivered: Deferred[None] | None = None,
     ) -> None:
         flight = self.engine.flight_of(job)
         if flight is None:
             await self._file(job, to, [*told, finished], received)
             return
         await self.spool.append(job, *told)
-        self.settle_late(job, flight, to, finished, received)
+        self.settle_late(job, flight, to, finished, received, delivered)
 
     async def _settle(
-        self, job: Job, flight: Flight, otherwise: State, finished: Finished, received: Received | None
+        self,
+        job: Job,
+        flight: Flight,
+        otherwise: State,
+        finished: Finished,
+        received: Received | None,
+        delivered: Deferred[None] | None,
     ) -> None:
         late = otherwise is State.TRASH
+        if delivered is not None:
+            await delivered
         try:
             await flight.landed()
         except CancelledError:

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from boothd.base import imaging
 from boothd.base.aio import Background
@@ -57,8 +58,12 @@ class Counter:
         path = "/upload/<provider>/<int:number>/<key>"
         return [Route(("POST",), path, "booth.upload", self._answer, login=False)]
 
-    async def stop(self) -> None:
-        """Wait for what is being answered."""
+    async def close_doors(self) -> None:
+        """From now on new uploads are told that boothd is shutting down."""
+        self.draining = True
+
+    async def wait_until_empty(self) -> None:
+        """Wait until every visit has been filed."""
         await self._background.idle()
 
     def admit(self, path: str, length: int | None) -> "UploadAdmission | None":
@@ -94,9 +99,16 @@ class Counter:
         except NoSuchSlot:  # the slot was changed while the photo came
             incoming.discard()
             raise
-        visit = Visit(self._desk, self._stats, upload, incoming, slot)
+        delivered: Deferred[None] = Deferred()
+        visit = Visit(self._desk, self._stats, upload, incoming, slot, delivered)
         reply: Deferred[Reply] = Deferred()
-        request.notifyFinish().addErrback(lambda _: self._background.start("note a lost reply", visit.reply_lost()))
+
+        def over(outcome: object) -> None:
+            if isinstance(outcome, Failure):
+                self._background.start("note a lost reply", visit.reply_lost())
+            delivered.callback(None)
+
+        request.notifyFinish().addBoth(over)
         self._background.start("answer an upload", visit.run(reply))
         try:
             return await visit.budget.limit(reply)
@@ -127,14 +139,17 @@ class UploadAdmission:
 
 
 class Visit:
-    """One upload from its last byte to its reply.
+    """One upload from its last byte to its reply. delivered: fires when the connection is done with the reply.
 
     It runs on even when its client leaves: an accepted job always ends under done or trash."""
 
     log = Logger()
 
-    def __init__(self, desk: Desk, stats: Stats, upload: Upload, incoming: Incoming, slot: LiveSlot) -> None:
+    def __init__(
+        self, desk: Desk, stats: Stats, upload: Upload, incoming: Incoming, slot: LiveSlot, delivered: Deferred[None]
+    ) -> None:
         self._desk, self._stats, self._upload, self._incoming, self._slot = desk, stats, upload, incoming, slot
+        self._delivered = delivered
         config, clock = desk.config().budget, desk.clock
         starts_s = upload.started_s if config.starts == "first-byte" else clock.seconds()
         self.budget = Budget(clock, starts_s + config.total)
@@ -179,7 +194,7 @@ class Visit:
             )
             raise
         self._answered_ok = True
-        await self._desk.close_ok(job, self._told(200, None))
+        await self._desk.close_ok(job, self._told(200, None), self._delivered)
         return self._picture(job, received, made)
 
     async def _accept(self) -> tuple[Job, Received]:

@@ -80,7 +80,8 @@ class Engine:
 
     def flight_of(self, job: Job) -> Flight | None:
         """The flight that this job leads and that is still in the air."""
-        return self._led_by.get(job.id)
+        flight = self._led_by.get(job.id)
+        return flight if flight is not None and flight.in_the_air else None
 
     def resume(self, order: Order, resumption: Resumption) -> Flight:
         """Take up a call of an earlier run of boothd. Raises BadRequest when its provider is not there any more."""

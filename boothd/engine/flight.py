@@ -56,6 +56,11 @@ class Flight:
         self._outcome: Kept | BoothdError | None = None
         self._ended: Deferred[None] | None = None
 
+    @property
+    def in_the_air(self) -> bool:
+        """Whether the outcome is still open."""
+        return self._outcome is None
+
     def take_off(self, background: Background) -> Deferred[None]:
         """Begin. The Deferred fires when it is over, however it ended."""
         self._ended = background.start("a photo's flight", self._run(), job=self.job.id)

@@ -27,7 +27,6 @@ from boothd.spool.journal import (
     FellBack,
     Finished,
     Received,
-    Result,
     Shared,
     read,
     received,
@@ -61,8 +60,6 @@ def numbers(slot: str, entry: Entry) -> Iterable[tuple[Key, Decimal]]:
     elif isinstance(entry, Finished):
         if entry.late:
             yield ("slots", slot, "late"), one
-    elif isinstance(entry, Result):
-        yield ("models", entry.provider, entry.model, "pictures"), one
     elif isinstance(entry, AttemptEnded):
         yield from _attempt_numbers(slot, entry)
 
@@ -71,8 +68,7 @@ def _attempt_numbers(slot: str, entry: AttemptEnded) -> Iterable[tuple[Key, Deci
     one, model = Decimal(1), ("models", entry.provider, entry.model)
     yield (*model, "attempts"), one
     yield (*model, "seconds"), Decimal(str(entry.seconds))
-    if entry.outcome != "ok":
-        yield (*model, "failed", entry.outcome), one
+    yield ((*model, "pictures") if entry.outcome == "ok" else (*model, "failed", entry.outcome)), one
     if entry.charged is Charged.YES:
         yield (*model, "charged"), one
     if entry.charged is Charged.MAYBE:

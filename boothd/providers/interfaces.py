@@ -147,7 +147,7 @@ class Tools:
     keys: tuple[str, ...]
     pictures: Threads
     disk: Threads
-    max_pixels: int
+    max_pixels: Callable[[], int]
 
 
 class Provider(Protocol):

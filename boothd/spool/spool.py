@@ -85,6 +85,10 @@ class Spool:
             os.close(self._lock)
             self._lock = -1
 
+    def today(self) -> date:
+        """The operator's day that it is now."""
+        return self._day_of(self._clock.now())
+
     def place(self, state: State) -> Path:
         """The folder of a state; in done/ and trash/ the days lie in it."""
         return self._places[state]
@@ -244,7 +248,7 @@ class Spool:
         self.disk.sync_dir(folder)
 
     def _day_folder(self, state: State) -> Path:
-        folder = self._places[state] / self._day_of(self._clock.now()).isoformat()
+        folder = self._places[state] / self.today().isoformat()
         if not folder.is_dir():
             folder.mkdir(mode=0o700, exist_ok=True)
             self.disk.sync_dir(folder.parent)
