@@ -1,0 +1,36 @@
+"""Tools for routes; they know no room.
+
+Nothing here imports klein or the reactor before `make_site` is called."""
+
+from boothd.http.health import health_routes
+from boothd.http.listener import Listener, raise_file_limit
+from boothd.http.logins import Logins
+from boothd.http.pages import Pages, find_assets
+from boothd.http.passwords import hash_password, verify_password
+from boothd.http.request import Request
+from boothd.http.routes import FileBody, Reply, Route, json_reply, text_reply
+from boothd.http.site import Site, make_site
+from boothd.http.upload import Admission, Gate, Sink, Upload
+
+__all__ = [
+    "Admission",
+    "FileBody",
+    "Gate",
+    "Listener",
+    "Logins",
+    "Pages",
+    "Reply",
+    "Request",
+    "Route",
+    "Sink",
+    "Site",
+    "Upload",
+    "find_assets",
+    "hash_password",
+    "health_routes",
+    "json_reply",
+    "make_site",
+    "raise_file_limit",
+    "text_reply",
+    "verify_password",
+]
