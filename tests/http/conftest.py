@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from http_support import FakeRoom, Port, wait_for
 from twisted.internet.defer import Deferred
 from twisted.logger import LogEvent, globalLogPublisher
+
+from tests.http.http_support import FakeRoom, Port, wait_for
 
 
 @pytest.fixture

@@ -70,12 +70,12 @@ class DiskSink:
 
 def main(folder: Path) -> None:
     asyncioreactor.install()
-    from http_support import FakeRoom, Port
     from twisted.internet import reactor as given  # noqa: TID251
     from twisted.internet.task import react
     from twisted.internet.utils import getProcessOutputAndValue
 
     from boothd.base.threads import Threads
+    from tests.http.http_support import FakeRoom, Port
 
     reactor: Any = given
     run: Any = getProcessOutputAndValue

@@ -1,12 +1,12 @@
 """The multipart intake: the same body gives the same result however it is cut, and garbage never crashes it."""
 
 import pytest
-from http_support import BOUNDARY, FakeAdmission, FakeRoom, Memory, chunked, form, head
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boothd.base.errors import BrokenUpload, RequestError
 from boothd.http.intake import Intake, boundary_of
+from tests.http.http_support import BOUNDARY, FakeAdmission, FakeRoom, Memory, chunked, form, head
 
 FRAGMENTS = [b"\r", b"\n", b"\r\n", b"-", b"--", b"\r\n--", BOUNDARY.encode(), b"\r\n--" + BOUNDARY.encode()[:-1], b"x"]
 payloads = st.lists(st.sampled_from(FRAGMENTS) | st.binary(max_size=30), max_size=12).map(b"".join)

@@ -6,7 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from http_support import (
+from twisted.internet.defer import Deferred
+from twisted.internet.utils import getProcessOutputAndValue
+
+from boothd.base.errors import NoSuchSlot
+from boothd.http import Reply, Request, Route, raise_file_limit, text_reply
+from boothd.http.listener import _with_backlog
+from tests.http.http_support import (
     BOUNDARY,
     PHOTO,
     SEED_FIELDS,
@@ -19,12 +25,6 @@ from http_support import (
     post,
     talk,
 )
-from twisted.internet.defer import Deferred
-from twisted.internet.utils import getProcessOutputAndValue
-
-from boothd.base.errors import NoSuchSlot
-from boothd.http import Reply, Request, Route, raise_file_limit, text_reply
-from boothd.http.listener import _with_backlog
 
 Open = Callable[..., Any]
 CURL: Any = getProcessOutputAndValue

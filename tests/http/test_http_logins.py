@@ -5,7 +5,6 @@ import threading
 from typing import Any, cast
 
 import pytest
-from http_support import asynchronous
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock as FakeTime
 
@@ -15,6 +14,7 @@ from boothd.base.threads import Threads
 from boothd.http import Logins, hash_password, verify_password
 from boothd.http.passwords import NOBODY
 from boothd.http.throttle import FREE_TRIES, LONGEST_S
+from tests.http.http_support import asynchronous
 
 RIGHT = hash_password("сезам:42")
 

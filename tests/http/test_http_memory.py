@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from http_support import asynchronous
 from twisted.internet.utils import getProcessOutputAndValue
+
+from tests.http.http_support import asynchronous
 
 RUN: Any = getProcessOutputAndValue
 HERE = Path(__file__).parent

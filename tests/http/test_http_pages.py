@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from http_support import FakeRoom, Memory, Port, asynchronous, talk
 from jinja2 import UndefinedError
 from twisted.logger import LogEvent
 
 from boothd.base.threads import Threads
 from boothd.http import FileBody, Pages, Reply, Request, Route, find_assets
 from boothd.http.send import STALL_S
+from tests.http.http_support import FakeRoom, Memory, Port, asynchronous, talk
 
 Open = Callable[..., Any]
 

@@ -5,7 +5,6 @@ import base64
 from typing import Any
 
 import pytest
-from http_support import INLINE, Answer, FakeRoom, Line, form, post
 from prometheus_client import CollectorRegistry, generate_latest
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import Clock as FakeTime
@@ -15,6 +14,7 @@ from boothd.base.clock import Clock
 from boothd.base.errors import BoothdError, Busy, Refused
 from boothd.config import UploadConfig
 from boothd.http import Logins, Reply, Request, Route, hash_password, health_routes, json_reply, make_site, text_reply
+from tests.http.http_support import INLINE, Answer, FakeRoom, Line, form, post
 
 RIGHT = hash_password("42")
 LOGIN = "Authorization: Basic " + base64.b64encode(b"anna:42").decode()

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-from http_support import PHOTO, SEED_FIELDS, FakeRoom, Memory, chunked, form, head, post
 from twisted.internet.defer import Deferred
 from twisted.web.http import HTTPChannel
 
 from boothd.base.errors import DiskFull, Draining, NoSuchSlot
 from boothd.http.channel import LINGER_EXPECT_S, LINGER_S, LINGER_SIZE
+from tests.http.http_support import PHOTO, SEED_FIELDS, FakeRoom, Memory, chunked, form, head, post
 
 
 @pytest.fixture

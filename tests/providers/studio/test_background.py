@@ -11,10 +11,10 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from studio_composites import Composite, Picture, Plane, compose, plane, to_bytes
 
 from boothd.providers.studio.background import cover, cut_out, find_alpha, replace_background
 from boothd.providers.studio.keyer import NoScreen
+from tests.providers.studio.studio_composites import Composite, Picture, Plane, compose, plane, to_bytes
 
 
 def go_on() -> None:

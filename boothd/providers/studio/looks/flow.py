@@ -11,11 +11,10 @@ from boothd.providers.studio.looks.look import Field
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """x, y: the unit vector along the forms (its sign means nothing); strength: 0 no direction .. 1 a clear edge."""
+    """x, y: the unit vector along the forms; its sign means nothing."""
 
     x: Field
     y: Field
-    strength: Field
 
 
 def flow_of(tone: Field, sigma_px: float, idle_angle: Field | float = 0.6) -> Flow:
@@ -26,10 +25,8 @@ def flow_of(tone: Field, sigma_px: float, idle_angle: Field | float = 0.6) -> Fl
     gx = cv2.Scharr(fine, cv2.CV_32F, 1, 0, scale=1 / 16)
     gy = cv2.Scharr(fine, cv2.CV_32F, 0, 1, scale=1 / 16)
     # Doubling the angle makes opposite gradients agree, so that they can be averaged.
-    same, cross, energy = gx * gx - gy * gy, 2 * gx * gy, gx * gx + gy * gy
-    same, cross, energy = (blur(part.astype(np.float32), sigma_px) for part in (same, cross, energy))
-    strength = np.sqrt(same * same + cross * cross) / (energy + np.float32(1e-7))
-    presence = energy / (energy + np.float32(2e-5))
+    same, cross = gx * gx - gy * gy, 2 * gx * gy
+    same, cross = blur(same, sigma_px), blur(cross, sigma_px)
     idle = np.float32(4e-6)
     # The gradient stands across the form: turn by 90 degrees, which in doubled angles is a change of sign.
     double = np.arctan2(
@@ -40,7 +37,6 @@ def flow_of(tone: Field, sigma_px: float, idle_angle: Field | float = 0.6) -> Fl
     return Flow(
         np.cos(angle).astype(np.float32, copy=False),
         np.sin(angle).astype(np.float32, copy=False),
-        (strength * presence).astype(np.float32, copy=False),
     )
 
 

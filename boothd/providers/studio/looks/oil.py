@@ -12,6 +12,7 @@ from boothd.providers.studio.looks.tone import balanced, luminance
 
 # brush width in units, stroke length in widths, how wrong the painting must be (0..255) before it gets a stroke
 BRUSHES = ((38.0, 3.5, 0.0), (20.0, 4.0, 14.0), (10.0, 4.5, 20.0), (5.0, 4.5, 27.0))
+MOST_STROKES = 12_000  # per brush: bounds the time for a picture that is all detail
 STEPS = 6  # points per half stroke
 
 
@@ -75,7 +76,7 @@ def _layer(
     check()
     if x.size == 0:
         return
-    order = rng.permutation(x.size)
+    order = rng.permutation(x.size)[:MOST_STROKES]
     x, y = x[order], y[order]
     colours = _at(target, x, y, shrink)
     check()
@@ -141,7 +142,7 @@ def _bristles(canvas: Image, flow: Flow, size: float, check: Check) -> Field:
     """How the painted relief catches the light from above left, about -0.3..0.3; at half the canvas' area."""
     height, width = flow.x.shape
     height, width = round(height * 1.4), round(width * 1.4)
-    wide = Flow(*(cv2.resize(part, (width, height)).astype(np.float32) for part in (flow.x, flow.y, flow.strength)))
+    wide = Flow(*(cv2.resize(part, (width, height)).astype(np.float32) for part in (flow.x, flow.y)))
     check()
     hairs = np.random.default_rng(147).standard_normal((height, width), np.float32)
     scale = (height * width) ** 0.5 / 1000

@@ -1,4 +1,4 @@
-"""Risograph: two spot colours, grainy screens, not quite in register."""
+"""Risograph: three spot colours, grainy screens, not quite in register."""
 
 import numpy as np
 
@@ -23,8 +23,13 @@ def riso(image: Image, check: Check) -> Image:
     detail = tone + 0.8 * (tone - blur(tone, 2 * size))
     warm = colour[..., 0] - colour[..., 2]
     # What each stencil prints, 0..1: teal draws the darks, coral the warm middle, sun the lit warm parts.
-    teal = ramp(detail - 0.25 * warm, 0.60, -0.04)
-    coral = np.clip(0.62 * ramp(tone, 0.90, 0.20) + 0.75 * ramp(colour[..., 0] - colour[..., 1], 0.03, 0.45), 0, 1)
+    teal = ramp(detail + 0.32 * warm, 0.60, -0.04)
+    coral = np.clip(
+        0.62 * ramp(tone, 0.90, 0.20) * ramp(warm, -0.35, 0.05)
+        + 0.75 * ramp(colour[..., 0] - colour[..., 1], 0.03, 0.45),
+        0,
+        1,
+    )
     sun = np.clip(0.80 * ramp(warm, 0.06, 0.7) * ramp(tone, 0.05, 0.4) + 0.04, 0, 1).astype(np.float32)
     check()
     plates = ((sun, SUN, 1.2, -0.8), (coral, CORAL, -1.6, 0.9), (teal, TEAL, 0.9, 1.5))

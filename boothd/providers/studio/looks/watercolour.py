@@ -28,7 +28,7 @@ def watercolour(image: Image, check: Check) -> Image:
     for _ in range(5):
         flat = cv2.bilateralFilter(flat, 11, 34, 4.0 * size).astype(np.uint8, copy=False)
         check()
-    flat = _bleed(cv2.medianBlur(flat, 9).astype(np.uint8, copy=False), size)
+    flat = _bleed(cv2.medianBlur(flat, 7).astype(np.uint8, copy=False), size)
     check()
     light = blur(luminance(flat), 1.0 * size)
     steep = np.sqrt(cv2.Sobel(light, cv2.CV_32F, 1, 0) ** 2 + cv2.Sobel(light, cv2.CV_32F, 0, 1) ** 2) / 8 * size
@@ -49,7 +49,7 @@ def watercolour(image: Image, check: Check) -> Image:
             cover = ramp(inside, -0.10, 0.12)
             rim = np.exp(-np.square(inside - np.float32(0.25)) * np.float32(7))
             density += cover * 0.15 + rim * 0.20
-        density *= 1 + 0.19 * bloom
+        density *= 1 + 0.19 * np.maximum(bloom, -1.0)
         density += (0.11 * tooth + 0.07 * speck) * (0.35 + density * 0.65)
         # A careful painter keeps wet washes apart: slivers of paper stay along the light side of an edge.
         drawn = band.sample(sketch)
@@ -67,7 +67,7 @@ def watercolour(image: Image, check: Check) -> Image:
             wash = colour[..., channel] * (1 - DARKEST[channel]) + DARKEST[channel]
             # Bousseau's pigment density: 1 leaves the colour, more deepens it, less lets the paper through.
             wash = wash - (wash - wash * wash) * (density - 1)
-            wash = 1 - (1 - wash) * np.clip(density * 1.6, 0, 1)
+            wash = 1 - (1 - wash) * np.clip(density * 2.4, 0, 1)
             wash *= 1 - line * 0.75
             wash *= 1 + 0.016 * tooth
             out[..., channel] = np.clip(wash, 0, 1.02) * PAPER[channel]
