@@ -1,21 +1,22 @@
 """etc/*.yaml become frozen models. Every error names the file, the key and the reason."""
 
+import math
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta, tzinfo
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+
+from boothd.base.strict_yaml import StrictLoader
+from boothd.base.units import Bytes, Count, Seconds
 
 M = TypeVar("M", bound=BaseModel)
-
-_SIZES = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
-_SPANS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
 class ConfigError(Exception):
@@ -24,23 +25,6 @@ class ConfigError(Exception):
     def __init__(self, file: Path, key: str, reason: str) -> None:
         super().__init__(f"{file}: {key + ': ' if key else ''}{reason}")
         self.file, self.key, self.reason = file, key, reason
-
-
-def _unit(value: object, units: Mapping[str, float], what: str, sample: str) -> object:
-    if not isinstance(value, str):
-        return value
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([a-zA-Z]*)\s*", value)
-    if not match or match[2].lower() not in units:
-        raise ValueError(f"{value!r} is not {what}; write it like {sample}")
-    return float(match[1]) * units[match[2].lower()]
-
-
-Bytes = Annotated[int, BeforeValidator(lambda v: _whole(_unit(v, _SIZES, "a size", "500M or 2G")))]
-Seconds = Annotated[float, BeforeValidator(lambda v: _unit(v, _SPANS, "a time", "48s, 10m or 30d"))]
-
-
-def _whole(value: object) -> object:
-    return int(value) if isinstance(value, float) else value
 
 
 class Section(BaseModel):
@@ -53,15 +37,22 @@ class BudgetConfig(Section):
     """The time a booth's upload may take."""
 
     total: Seconds = Field(48.0, gt=0, le=3600)
-    reserve: Seconds = Field(2.0, ge=0)
+    reserve: Seconds = Field(2.0, ge=0, validate_default=True)
     starts: Literal["first-byte", "accepted"] = "first-byte"
+
+    @field_validator("reserve")
+    @classmethod
+    def _leaves_time(cls, reserve: float, info: ValidationInfo) -> float:
+        if reserve >= info.data.get("total", math.inf):
+            raise ValueError("must be less than budget.total, or no time is left for the picture")
+        return reserve
 
 
 class UploadConfig(Section):
     """What an upload may be."""
 
     max_size: Bytes = Field(30 << 20, gt=0)
-    max_pixels: int = Field(80_000_000, gt=0)
+    max_pixels: Count = Field(80_000_000, gt=0)
     max_time: Seconds = Field(40.0, gt=0)
     min_rate: Bytes = Field(8 << 10, ge=0)
     header_time: Seconds = Field(10.0, gt=0)
@@ -90,21 +81,30 @@ class LogConfig(Section):
     level: Literal["debug", "info", "warn", "error"] = "info"
     file: str | None = None
     rotate_size: Bytes = Field(10 << 20, gt=0)
-    keep: int = Field(5, ge=1)
+    keep: Count = Field(5, ge=1)
 
 
 class ThreadsConfig(Section):
     """Sizes of the thread pools."""
 
-    disk: int = Field(8, ge=1, le=64)
-    pictures: int = Field(0, ge=0, le=64, description="0 = as many as there are processor cores")
+    disk: Count = Field(8, ge=1, le=64)
+    pictures: Count = Field(0, ge=0, le=64, description="0 = as many as there are processor cores")
 
 
 class DayConfig(Section):
     """Which day an evening belongs to."""
 
     time_zone: str = "local"
-    starts: str = Field("06:00", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    starts: str = "06:00"
+
+    @field_validator("starts", mode="before")
+    @classmethod
+    def _clock_time(cls, value: object) -> object:
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 24 * 60:
+            value = f"{value // 60:02d}:{value % 60:02d}"  # YAML reads 10:30 as minutes
+        if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value, re.ASCII):
+            raise ValueError(f"{value!r} is not a time of day; write it like 06:00")
+        return value
 
     @field_validator("time_zone")
     @classmethod
@@ -122,16 +122,18 @@ class DayConfig(Section):
 
     def day_of(self, when: datetime) -> date:
         """The operator's day that `when` (aware) belongs to: it begins at `starts`, so an evening passes midnight whole."""
-        begins = time.fromisoformat(self.starts)
-        local = when.astimezone(self.zone())
-        return (local - timedelta(hours=begins.hour, minutes=begins.minute)).date()
+        zone = self.zone()
+        today = when.astimezone(zone).date()
+        # Moments are compared, not clock times: the hour that comes twice in autumn must not bring yesterday back.
+        begins = datetime.combine(today, time.fromisoformat(self.starts), zone)
+        return today if when.timestamp() >= begins.timestamp() else today - timedelta(days=1)
 
 
 class DaemonConfig(Section):
     """`etc/boothd.yaml`."""
 
     listen: str = "tcp:8000"
-    public_url: str | None = Field(None, pattern=r"^https?://[^/\s]+(/[^\s]*)?$")
+    public_url: str | None = None
     budget: BudgetConfig = BudgetConfig()
     upload: UploadConfig = UploadConfig()
     spool: SpoolConfig = SpoolConfig()
@@ -139,6 +141,13 @@ class DaemonConfig(Section):
     day: DayConfig = DayConfig()
     log: LogConfig = LogConfig()
     threads: ThreadsConfig = ThreadsConfig()
+
+    @field_validator("public_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is not None and not re.fullmatch(r"https?://[^/\s]+(/\S*)?", url):
+            raise ValueError(f"{url!r} is not an address; write it like https://booth.example")
+        return url
 
 
 class Secrets(Section):
@@ -152,7 +161,17 @@ class Secrets(Section):
     @classmethod
     def _one_or_many(cls, value: object) -> object:
         if isinstance(value, dict):
-            return {k: (v,) if isinstance(v, str) else v for k, v in value.items()}
+            return {k: v if isinstance(v, list) else (v,) for k, v in value.items()}
+        return value
+
+    @field_validator("operators", "upload_password", "keys", mode="before")
+    @classmethod
+    def _texts(cls, value: object) -> object:
+        """YAML takes 0123 for a number and 1e5 for another; turned back into text they would not be what was written."""
+        values = list(value.values()) if isinstance(value, dict) else [value]
+        flat = [v for one in values for v in (one if isinstance(one, list | tuple) else [one])]
+        if any(isinstance(v, bool | int | float | date) for v in flat):
+            raise ValueError("must be text; put it into quotes")
         return value
 
 
@@ -193,23 +212,32 @@ class Home:
         return self.etc / "providers" / f"{provider}.yaml"
 
 
-def read_yaml(file: Path) -> dict[str, Any]:
-    """The mapping that a YAML file holds; an empty or absent file is an empty one. Raises ConfigError."""
+def read_yaml(file: Path, *, secret: bool = False) -> dict[str, Any]:
+    """The mapping that a YAML file holds; an empty or absent file is an empty one.
+
+    secret: nothing of what stands in the file is quoted. Raises ConfigError."""
     try:
-        data = yaml.safe_load(file.read_text(encoding="utf-8"))
+        data = yaml.load(file.read_text(encoding="utf-8-sig"), StrictLoader)  # noqa: S506 (a SafeLoader)
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(file, "", f"cannot be read ({error})") from None
+    except UnicodeDecodeError:
+        problem = ConfigError(file, "", "is not UTF-8 text; save it as UTF-8")
+    except OSError as error:
+        problem = ConfigError(file, "", f"cannot be read ({error.strerror})")
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}: " if mark else ""
-        raise ConfigError(file, "", f"{where}is not YAML ({getattr(error, 'problem', None) or error})") from None
-    if data is None:
-        return {}
-    if not isinstance(data, dict):
-        raise ConfigError(file, "", "must hold keys and values")
-    return data
+        why = "" if secret else f" ({getattr(error, 'problem', None) or error})"
+        problem = ConfigError(file, "", f"{where}is not YAML{why}")
+    except (ValueError, RecursionError) as error:  # a date like 2026-13-45; brackets without end
+        problem = ConfigError(file, "", "is not YAML" + ("" if secret else f" ({error})"))
+    else:
+        if data is None:
+            return {}
+        if isinstance(data, dict):
+            return data
+        problem = ConfigError(file, "", "must hold keys and values")
+    raise problem
 
 
 def parse(model: type[M], data: object, file: Path, prefix: str = "") -> M:
@@ -217,7 +245,8 @@ def parse(model: type[M], data: object, file: Path, prefix: str = "") -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        raise _config_error(error, file, prefix) from None
+        wrong = _config_error(error, file, prefix)
+    raise wrong  # out here, so that pydantic's error, which quotes what it was given, does not hang on it
 
 
 def _config_error(error: ValidationError, file: Path, prefix: str) -> ConfigError:
@@ -226,6 +255,8 @@ def _config_error(error: ValidationError, file: Path, prefix: str) -> ConfigErro
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         reason = "is not a known key"
+    if first["type"] in {"model_type", "dict_type"}:
+        reason = "must hold keys and values"
     return ConfigError(file, key, reason[:1].lower() + reason[1:])
 
 
@@ -238,17 +269,15 @@ def read_secrets(home: Home, environ: Mapping[str, str] | None = None) -> Secret
     """Secrets from the file, overlaid by `$CREDENTIALS_DIRECTORY` (systemd), overlaid by the environment.
 
     Names there: `upload_password` and `key_<provider>`; in the environment `BOOTHD_UPLOAD_PASSWORD` and
-    `BOOTHD_KEY_<PROVIDER>`, several keys separated by commas. Raises ConfigError, which never quotes a secret."""
+    `BOOTHD_KEY_<PROVIDER>`, several keys separated by commas; an empty one is as good as none. Raises ConfigError, which
+    never quotes a secret."""
     environ = os.environ if environ is None else environ
     file = home.secrets_file
-    try:
-        found = Secrets.model_validate(read_yaml(file))
-    except ValidationError as error:
-        raise _config_error(error, file, "") from None
+    found = parse(Secrets, read_yaml(file, secret=True), file)
     given = _credentials(environ) | {
         name.removeprefix("BOOTHD_").lower(): value
         for name, value in environ.items()
-        if name == "BOOTHD_UPLOAD_PASSWORD" or name.startswith("BOOTHD_KEY_")
+        if value.strip() and (name == "BOOTHD_UPLOAD_PASSWORD" or name.startswith("BOOTHD_KEY_"))
     }
     keys = dict(found.keys)
     for name, value in given.items():
@@ -263,5 +292,13 @@ def _credentials(environ: Mapping[str, str]) -> dict[str, str]:
     folder = environ.get("CREDENTIALS_DIRECTORY")
     if not folder:
         return {}
-    names = [p for p in Path(folder).iterdir() if p.name == "upload_password" or p.name.startswith("key_")]
-    return {p.name: p.read_text(encoding="utf-8").strip() for p in names}
+    try:
+        files = [p for p in Path(folder).iterdir() if p.name == "upload_password" or p.name.startswith("key_")]
+        found = {p.name: p.read_text(encoding="utf-8").strip() for p in files}
+    except OSError as error:
+        raise ConfigError(Path(error.filename or folder), "", f"cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        problem = ConfigError(Path(folder), "", "holds a credential that is not UTF-8 text")
+    else:
+        return {name: value for name, value in found.items() if value}
+    raise problem

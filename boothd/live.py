@@ -104,6 +104,10 @@ class Live:
             self.problem = str(error)
             self.log.error("configuration not taken: {problem}", problem=self.problem)
             return
+        except Exception as error:  # noqa: BLE001 (logged and shown; another package's checks, a disk that fails)
+            self.problem = f"{self.home.etc}: cannot be read ({error})"
+            self.log.failure("configuration not taken: {problem}", problem=self.problem)
+            return
         old, self.now, self.problem = self.now, new, None
         self._apply_providers(new, old)
         self.restart_needed = tuple(
@@ -125,6 +129,11 @@ class Live:
                 provider = kind(new.settings[name], self._tools(keys))
             except NotConfigured as reason:
                 self.left_out[name] = str(reason)
+                self.services.pop(name, None)
+                continue
+            except Exception as error:  # noqa: BLE001 (logged and shown; the other providers work)
+                self.log.failure("{provider} cannot be set up", provider=name)
+                self.left_out[name] = f"it cannot be set up ({error}); the log has more"
                 self.services.pop(name, None)
                 continue
             self.left_out.pop(name, None)

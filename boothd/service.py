@@ -4,7 +4,9 @@ Nothing at the top of this file imports the reactor: `twistd` builds `Options` b
 to choose the asyncio one.
 """
 
+import atexit
 import os
+import signal
 import sys
 import time
 from datetime import date, datetime
@@ -46,24 +48,54 @@ class WrongReactor(Exception):
     """twistd was told to use another reactor than asyncio's."""
 
 
-CANNOT_START = 78
-"""The exit status of `boothd up` when it cannot start (EX_CONFIG of sysexits.h): starting again would not help."""
+CANNOT_START = 1
+"""The exit status when a part cannot start: a busy port or spool may pass, so a supervisor tries again."""
+CANNOT_BE_USED = 78
+"""The exit status for a home or a configuration that cannot be used (EX_CONFIG of sysexits.h): trying again is no use."""
 
 log = Logger()
 
 
 def makeService(options: Options) -> Service:
-    """What `twistd` calls. Raises UsageError for a home or a configuration that cannot be used."""
+    """What `twistd` and `twist` call. Ends the process with one line when home or configuration cannot be used."""
     home = Home(Path(options["home"] or os.environ.get("BOOTHD_HOME") or ".").resolve())
     try:
         house = make_house(home, options["listen"])
         logging = read_daemon_config(home).log
     except (ConfigError, WrongReactor) as error:
-        raise usage.UsageError(str(error)) from None
+        print(f"boothd cannot start: {error}", file=sys.stderr)
+        raise SystemExit(CANNOT_BE_USED) from None
     if logging.file is not None:
         logs.also(_log_file(home, logging), logging.level)
-    house.opened.addErrback(_stop_because)
+    from twisted.internet import reactor as _reactor  # noqa: TID251
+
+    reactor: Any = _reactor
+    reactor.callWhenRunning(_end_well_on_sigterm, reactor)
+
+    def give_up(failure: Failure) -> None:
+        atexit.register(_exit_with, CANNOT_START)  # twistd itself would say 0
+        _stop_because(failure)
+
+    house.opened.addErrback(give_up)
     return house
+
+
+def _end_well_on_sigterm(reactor: Any) -> None:
+    """twistd and twist kill themselves once more after a SIGTERM that the reactor has seen; ours ends with status 0."""
+
+    def stop() -> None:
+        if reactor.running and not stopping:
+            stopping.append(True)
+            reactor.stop()
+
+    stopping: list[bool] = []
+    signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(stop))
+
+
+def _exit_with(status: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def run(home: Path, listen: str | None) -> int:
@@ -197,7 +229,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     counter = Counter(desk, stats, lambda: live.now.secrets.upload_password)
     hot = HotFolders(home.spool / "hot", desk, reactor=reactor, clock=clock, threads=disk_threads)
     live.applied += [hot.refresh, lambda: setattr(engine, "reserve_s", live.now.daemon.budget.reserve)]
-    recovery = Recovery(desk, index, disk_threads, {HOT: hot.again})
+    recovery = Recovery(desk, index, disk_threads, {HOT: hot})
 
     registry, stall = CollectorRegistry(), StallGauge(clock)
     Metrics(registry, spool, live.services, stall.longest_s)
@@ -212,9 +244,10 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         return Condition(live.now.secrets.upload_password, live.problem, live.restart_needed, live.left_out)
 
     def base_url(host: str) -> str:
-        port = listen_port(live.now.daemon.listen)
+        endpoint = listen or daemon.listen
+        port, scheme = listen_port(endpoint), "https" if endpoint.startswith("ssl:") else "http"
         own = f"{lan_address()}:{port}" if port else lan_address()
-        return (live.now.daemon.public_url or f"http://{host or own}").rstrip("/")
+        return (live.now.daemon.public_url or f"{scheme}://{host or own}").rstrip("/")
 
     status = StatusPage(desk, stats, trash, pages, condition=condition, base_url=base_url)
     site = make_site(
@@ -227,7 +260,14 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         registry=registry,
     )
     listener = Listener(listen or daemon.listen, site, reactor=reactor, clock=clock, drain_s=daemon.budget.total + 10)
-    watched = [home.etc, home.etc / "slots", home.etc / "providers", home.library / "references"]
+    watch = Watch(
+        [home.library / "references"],
+        live.changed,
+        reactor=reactor,
+        clock=clock,
+        threads=disk_threads,
+        trees=[home.etc],
+    )
 
     async def let_go() -> None:
         await pool.closeCachedConnections()
@@ -246,9 +286,10 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     house.add("desk", Hook(stop=desk.stop))
     house.add("recovery", Hook(start=recover))
     house.add("configuration", Hook(stop=live.stop))
-    house.add("its watch", Watch(watched, live.changed, reactor=reactor, clock=clock, threads=disk_threads))
+    house.add("its watch", watch)
     house.add("housekeeping", Housekeeping(spool, index, clock, lambda: live.now.daemon.spool))
     house.add("hot folders", hot)
+    house.add("trash", Hook(stop=trash.stop))
     house.add("stall gauge", stall)
     house.add("visits", Hook(stop=counter.wait_until_empty))
     house.add("main listener", listener)

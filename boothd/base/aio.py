@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 
@@ -35,14 +35,15 @@ class Background:
         """Run `work` until it ends. `fields` (a job's id, say) go into the log with its failure."""
 
         def over(result: object) -> None:
-            self._running.pop(done, None)
             if isinstance(result, Failure) and not isinstance(result.value, CancelledError):
                 said = "".join(f", {key} {value}" for key, value in fields.items())
                 self.log.failure("{name} failed{said}", failure=result, name=name, said=said, **fields)
 
-        done: Deferred[None] = Deferred.fromCoroutine(work).addBoth(over)
-        if not done.called:
+        running: Deferred[object] = Deferred.fromCoroutine(work)
+        done: Deferred[None] = running.addBoth(over)
+        if not running.called:  # else it has ended already
             self._running[done] = name
+            done.addBoth(lambda _: self._running.pop(done, None) and None)
         return done
 
     @property
@@ -53,14 +54,18 @@ class Background:
     async def idle(self) -> None:
         """Wait until nothing runs any more, including what the running work starts."""
         while self._running:
-            # A waiter of its own for each: cancelling the wait must not cancel the work.
-            await DeferredList([ended(d) for d in self._running])
+            await ended(next(iter(self._running)))
 
     async def stop(self) -> None:
-        """Cancel all and wait until it has ended."""
-        for done in list(self._running):
-            done.cancel()
-        await self.idle()
+        """Cancel all, each piece once, and wait until it has ended; what is started meanwhile is cancelled too."""
+        cancelled: set[Deferred[None]] = set()
+        while self._running:
+            fresh = self._running.keys() - cancelled
+            for done in fresh:
+                cancelled.add(done)
+                done.cancel()
+            if not fresh:
+                await ended(next(iter(self._running)))
 
 
 def ended(done: Deferred[None]) -> Deferred[None]:

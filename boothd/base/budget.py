@@ -1,12 +1,13 @@
 """A time budget: one deadline, made once for a request and passed down to all that works on it."""
 
+import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from twisted.internet.defer import CancelledError as Cancelled
 from twisted.internet.defer import Deferred
+from twisted.logger import Logger
 
-from boothd.base.clock import Clock, cancel
+from boothd.base.clock import Clock, Timer, cancel
 from boothd.base.errors import OutOfTime
 
 T = TypeVar("T")
@@ -15,7 +16,10 @@ T = TypeVar("T")
 class Budget:
     """The time that is left until a monotonic deadline.
 
-    deadline_s: on `clock.seconds()`. A step of the wall clock changes nothing."""
+    deadline_s: on `clock.seconds()`; it may be moved later, also while `limit` waits. A step of the wall clock changes
+    nothing."""
+
+    log = Logger()
 
     __slots__ = ("_clock", "deadline_s")
 
@@ -46,24 +50,42 @@ class Budget:
             raise OutOfTime()
 
     async def limit(self, work: "Coroutine[Any, Any, T] | Deferred[T]") -> T:
-        """Await `work`; when the budget ends first, cancel it and raise OutOfTime.
+        """Await `work`; when the budget ends first, cancel it, let it clean up, and raise OutOfTime.
 
-        What a cancelled call raises differs from library to library (treq: ResponseNeverReceived), so the timer's flag
-        decides, never the exception's type."""
-        running = Deferred.fromCoroutine(work) if isinstance(work, Coroutine) else work
+        A coroutine is not even begun when the budget is over. What a cancelled call raises differs from library to library
+        (treq: ResponseNeverReceived), and some return, so the timer's flag decides, never how the work ended."""
+        if isinstance(work, Coroutine):
+            if self.ended:
+                work.close()
+                raise OutOfTime()
+            running = Deferred.fromCoroutine(work)
+        else:
+            running = work
         out_of_time = False
+        timer: Timer | None = None
 
-        def end() -> None:
-            nonlocal out_of_time
+        def end(deadline_s: float) -> None:
+            nonlocal out_of_time, timer
+            if self.deadline_s > deadline_s:
+                timer = self._clock.callLater(self.left_s(), end, self.deadline_s)
+                return
             out_of_time = True
-            running.cancel()
+            try:
+                running.cancel()
+            except Exception as error:  # noqa: BLE001 (a canceller that throws must not keep anybody waiting)
+                self.log.failure("a canceller failed")
+                if not running.called:
+                    running.errback(error)
 
-        timer = self._clock.callLater(self.left_s(), end)
+        timer = self._clock.callLater(self.left_s(), end, self.deadline_s)
         try:
-            return await running
-        except (Exception, Cancelled) as error:
+            result = await running
+        except (Exception, asyncio.CancelledError) as error:
             if out_of_time:
                 raise OutOfTime() from error
             raise
         finally:
             cancel(timer)
+        if out_of_time:
+            raise OutOfTime()
+        return result

@@ -26,7 +26,7 @@ class BoothdError(Exception):
     job: str | None = None
 
     def __init__(self, message: str = "") -> None:
-        super().__init__(message or (type(self).__doc__ or "").strip().splitlines()[0])
+        super().__init__(message or (type(self).__doc__ or type(self).__name__).strip().partition("\n")[0])
 
     @property
     def message(self) -> str:

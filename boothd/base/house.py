@@ -4,12 +4,16 @@ Twisted's MultiService starts its children without waiting and stops them all at
 last and go first needs an order.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Any, Protocol, cast
 
 from twisted.application.service import Service
 from twisted.internet.defer import Deferred, ensureDeferred
 from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from boothd.base.aio import ended
 
 
 class Part(Protocol):
@@ -41,13 +45,18 @@ class Hook:
 
 
 class House(Service):
-    """Starts its parts in order and stops those that started in reverse order."""
+    """Starts its parts in order and stops those that started in reverse order.
+
+    opened: fires once every part runs, fails with the reason why one could not start; never fires when the house was
+    stopped before that."""
 
     log = Logger()
 
     def __init__(self) -> None:
         self._parts: list[tuple[str, Part]] = []
         self._started: list[tuple[str, Part]] = []
+        self._opening: Deferred[None] | None = None
+        self._stopping = False
         self.opened: Deferred[None] = Deferred()
 
     def add(self, name: str, part: Part) -> None:
@@ -59,11 +68,13 @@ class House(Service):
         for name, part in self._parts:
             try:
                 await part.start()
-            except BaseException:
+            except (Exception, asyncio.CancelledError):
                 self.log.error("{name} could not start", name=name)
                 await self.close()
                 raise
             self._started.append((name, part))
+            if self._stopping:
+                return
 
     async def close(self) -> None:
         """Stop the parts that run, last started first; one that fails to stop does not keep the others."""
@@ -71,13 +82,26 @@ class House(Service):
             name, part = self._started.pop()
             try:
                 await part.stop()
-            except Exception:  # noqa: BLE001 (logged; the rest must be stopped too)
+            except (Exception, asyncio.CancelledError):  # noqa: BLE001 (logged; the rest must be stopped too)
                 self.log.failure("{name} did not stop cleanly", name=name)
 
     def startService(self) -> None:
-        super().startService()
-        ensureDeferred(self.open()).chainDeferred(self.opened)
+        cast(Any, super()).startService()  # Twisted has no type for it
+        self._stopping = False
+        self._opening = ensureDeferred(self.open())
+        self._opening.addBoth(self._tell)
+
+    def _tell(self, result: "Failure | None") -> None:
+        if not self._stopping:
+            self.opened.callback(result)
 
     def stopService(self) -> "Deferred[None]":
-        super().stopService()
-        return ensureDeferred(self.close())
+        cast(Any, super()).stopService()
+        return ensureDeferred(self._stop())
+
+    async def _stop(self) -> None:
+        """A part that is starting now is let finish, so that it can be stopped; those after it are not begun."""
+        self._stopping = True
+        if self._opening is not None:
+            await ended(self._opening)
+        await self.close()

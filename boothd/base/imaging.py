@@ -6,15 +6,18 @@ Everything here blocks and belongs into the picture threads, except `sniff`.
 import hashlib
 import io
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 import pi_heif
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image
 
+from boothd.base.bare import is_bare
 from boothd.base.errors import NotAPicture, TooManyPixels, UnlistedFormat
+from boothd.base.srgb import in_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
 EXTENSIONS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp", "HEIF": ".heic"}
@@ -28,6 +31,8 @@ Check = Callable[[], None]
 pi_heif.register_heif_opener()
 # Our own limit is asked for at every opening (`inspect`); Pillow's global one must not warn first.
 Image.MAX_IMAGE_PIXELS = None
+# Pillow warns of odd EXIF; the daemon's log is not the place. Once for all threads: `catch_warnings` is not for threads.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _OTHER_PICTURES = (
     b"GIF8",
@@ -98,25 +103,28 @@ def load_rgb(path: Path) -> Image.Image:
     with path.open("rb") as file:
         form = known_format(file.read(SNIFF_BYTES))
     with _opened(path, form) as image:
-        return _rgb(_decoded(image))
+        return _rgb(_upright(image))
 
 
 def encode(image: Image.Image, form: OutputFormat, quality: int = 92) -> bytes:
-    """Encode without any metadata. quality: JPEG's, 1 to 95."""
+    """Encode without any metadata; PNG keeps transparency. quality: JPEG's, 1 to 95."""
     out = io.BytesIO()
     if form == "JPEG":
-        flat = image if image.mode == "RGB" else _rgb(image)
-        flat.save(out, "JPEG", quality=quality, subsampling="4:2:0" if quality < 95 else "4:4:4")
+        subsampling = "4:2:0" if quality < 95 else "4:4:4"
+        _rgb(image).save(out, "JPEG", quality=quality, subsampling=subsampling, comment=b"")
     else:
-        image.save(out, "PNG", compress_level=3)
+        plain = image if image.mode == "RGBA" else _rgb(image)
+        plain.save(out, "PNG", compress_level=3, icc_profile=None, transparency=None)
     return out.getvalue()
 
 
 def fit(image: Image.Image, size: tuple[int, int] | None) -> Image.Image:
     """Shrink so that neither side exceeds `size` (width, height); never enlarge."""
-    if size is None or (image.width <= size[0] and image.height <= size[1]):
+    if size is None or _fits(image, size):
         return image
-    return ImageOps.contain(image, size, Image.Resampling.LANCZOS)
+    factor = min(size[0] / image.width, size[1] / image.height)
+    smaller = (max(1, round(image.width * factor)), max(1, round(image.height * factor)))
+    return image.resize(smaller, Image.Resampling.LANCZOS)
 
 
 def finish(
@@ -128,16 +136,13 @@ def finish(
     `check` is called between steps and may raise. Raises NotAPicture, UnlistedFormat, TooManyPixels."""
     measures = inspect(answer, max_pixels)
     check()
+    as_wanted = measures.format == form and measures.orientation == 1 and is_bare(answer, form)
     with _opened(answer, measures.format) as image:
-        plain = not (set(image.info) & {"exif", "icc_profile", "xmp", "XML:com.adobe.xmp", "comment"})
-        fits = size is None or (image.width <= size[0] and image.height <= size[1])
-        as_wanted = measures.format == form and fits and plain and image.mode in {"RGB", "RGBA"}
-        picture = _decoded(image)
+        picture = _upright(image)
     check()
-    if as_wanted and measures.orientation == 1:
+    if as_wanted and picture.mode in {"RGB", "RGBA"} and (size is None or _fits(picture, size)):
         return None
-    keep_alpha = form == "PNG" and picture.mode == "RGBA" and "icc_profile" not in picture.info
-    picture = fit(picture if keep_alpha else _rgb(picture), size)
+    picture = fit(in_srgb(picture) if form == "PNG" and picture.mode == "RGBA" else _rgb(picture), size)
     check()
     return encode(picture, form)
 
@@ -158,14 +163,14 @@ def finish_into(
     if data is None:
         answer.rename(target)
     else:
-        target.write_bytes(data)
+        _write(target, data)
         answer.unlink()
     return measure(target)
 
 
 def copy_as(source: Path, target: Path, form: OutputFormat, size: tuple[int, int] | None) -> Written:
     """Write `source`, upright and without metadata, as `target`; `source` stays. Raises NotAPicture."""
-    target.write_bytes(encode(fit(load_rgb(source), size), form, quality=95))
+    _write(target, encode(fit(load_rgb(source), size), form, quality=95))
     return measure(target)
 
 
@@ -181,46 +186,68 @@ def upright_jpeg(path: Path) -> bytes:
     return encode(load_rgb(path), "JPEG", quality=95)
 
 
+def _write(target: Path, data: bytes) -> None:
+    try:
+        target.write_bytes(data)
+    except OSError:
+        with suppress(OSError):
+            target.unlink()  # half a picture is none
+        raise
+
+
 def _opened(path: Path, form: str) -> Image.Image:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of odd EXIF; the daemon's log is not the place
-            return Image.open(path, formats=[form])
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise NotAPicture("The file begins like a picture but is broken.") from error
+    with _decoding("The file begins like a picture but is broken."):
+        return Image.open(path, formats=[form])
 
 
-def _decoded(image: Image.Image) -> Image.Image:
-    try:
+def _upright(image: Image.Image) -> Image.Image:
+    """Decode all of it (of many frames, the first) and turn it as `_orientation` says."""
+    turn = _TURNS.get(_orientation(image))
+    with _decoding("The picture is broken or cut short."):
         image.load()
-        upright = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError) as error:
-        raise NotAPicture("The picture is broken or cut short.") from error
-    return upright
+        return image if turn is None else image.transpose(turn)
+
+
+@contextmanager
+def _decoding(message: str) -> Iterator[None]:
+    """Decoders raise errors of every kind for broken data; only those of the disk itself stay what they are."""
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise
+        raise NotAPicture(message) from error
+
+
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 def _orientation(image: Image.Image) -> int:
+    """EXIF's, from what stands before the pixels: the getexif of a PNG would decode them to look behind them too."""
     try:
-        value = image.getexif().get(0x0112, 1)
-    except (OSError, SyntaxError, ValueError):
+        value = Image.Image.getexif(image).get(0x0112, 1)
+    except Exception:  # noqa: BLE001 (broken EXIF is no reason to lose the photo)
         return 1
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
+def _fits(image: Image.Image, size: tuple[int, int]) -> bool:
+    return image.width <= size[0] and image.height <= size[1]
+
+
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+    image = in_srgb(image)
+    if image.has_transparency_data:
         with_alpha = image.convert("RGBA")
         flat = Image.new("RGBA", image.size, "white")
         flat.alpha_composite(with_alpha)
         return flat.convert("RGB")
-    profile = image.info.get("icc_profile")
-    if profile and image.mode in {"RGB", "CMYK", "L"}:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            in_srgb = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if in_srgb is not None:
-                in_srgb.info.pop("icc_profile", None)
-                return in_srgb
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a broken profile is no reason to lose the photo; its numbers are taken as sRGB
     return image if image.mode == "RGB" else image.convert("RGB")

@@ -18,6 +18,9 @@ from twisted.logger import (
 )
 from twisted.python.logfile import LogFile
 
+_ONE_LINE = dict.fromkeys([*range(32), 127, *range(128, 160), 0x2028, 0x2029], " ")
+"""File names and what a service says must neither begin a line of their own nor steer a terminal."""
+
 
 def observer(out: TextIO, level: str) -> ILogObserver:
     """Writes what is at least as grave as `level` ("debug", "info", "warn", "error"): one line an event, a traceback below.
@@ -29,10 +32,11 @@ def observer(out: TextIO, level: str) -> ILogObserver:
         grave = event["log_level"] >= LogLevel.warn
         if level != "debug" and not grave and not namespace.startswith("boothd"):
             return None
-        text = formatEvent(event).replace("\n", " ")
+        text = formatEvent(event).translate(_ONE_LINE)
         failure = event.get("log_failure")
         below = "" if failure is None else "\n" + failure.getTraceback().rstrip()
-        return f"{_time(event)} {event['log_level'].name:<8} {text}{below}\n"
+        line = f"{_time(event)} {event['log_level'].name:<8} {text}{below}\n"
+        return line.encode("utf-8", errors="backslashreplace").decode("utf-8")  # file names may be no text
 
     predicate = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(level))
     written = cast(ILogObserver, FileLogObserver(out, line))

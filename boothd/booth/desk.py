@@ -72,7 +72,8 @@ class Desk:
         Raises NotAPicture, UnlistedFormat, TooManyPixels; DiskFull, SpoolUnhealthy. Nothing is kept then."""
         try:
             arrived = incoming.arrived
-            measures = await self._pictures.run(imaging.inspect, arrived.path, self.config().upload.max_pixels)
+            with self.spool.guard():
+                measures = await self._pictures.run(imaging.inspect, arrived.path, self.config().upload.max_pixels)
             received = Received(
                 at=self.clock.now(),
                 room=arrival.room,
@@ -198,19 +199,20 @@ class Desk:
 
     async def _photo(self, job: Job, received: Received) -> Photo:
         """The photo as providers take it: an upright JPEG or PNG, under the sha256 of what was received."""
-        path = job.directory / received.file
+        path, size_bytes = job.directory / received.file, received.size_bytes
         upright = received.orientation == 1 and received.format in {"JPEG", "PNG"}
         if not upright:
             try:
                 with self.spool.guard():
-                    await self._pictures.run(imaging.copy_as, path, job.directory / UPRIGHT, "JPEG", None)
+                    copy = await self._pictures.run(imaging.copy_as, path, job.directory / UPRIGHT, "JPEG", None)
             except NotAPicture as error:
                 raise WorkError(error.message) from error
+            size_bytes = copy.size_bytes
         turned = received.orientation >= 5
         return Photo(
             path=path if upright else job.directory / UPRIGHT,
             sha256=received.sha256,
-            size_bytes=received.size_bytes,
+            size_bytes=size_bytes,
             width=received.height if turned else received.width,
             height=received.width if turned else received.height,
             format=received.format if upright else "JPEG",

@@ -4,9 +4,7 @@ The result lands in `out/`, a failure in `failed/` with a text that says why. A 
 stood still; it is removed only after its job is on disk, so a crash may do it twice but never lose it.
 """
 
-import errno
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +13,23 @@ from twisted.logger import Logger
 from boothd.base.aio import Background
 from boothd.base.budget import Budget
 from boothd.base.clock import Clock
-from boothd.base.errors import BoothdError, DiskFull, RequestError, SpoolUnhealthy, WorkError
+from boothd.base.errors import BoothdError, Charged, DiskFull, RequestError, SpoolUnhealthy, WorkError
 from boothd.base.threads import Threads
 from boothd.base.watch import Watch
+from boothd.booth import folders
 from boothd.booth.desk import Arrival, Desk
+from boothd.booth.folders import Look
 from boothd.booth.slots import LiveSlot
+from boothd.engine.flight import Flight
 from boothd.engine.order import Tally
 from boothd.spool import Job
-from boothd.spool.journal import Answered, Received
+from boothd.spool.journal import Answered, Received, Result
 
 ROOM = "hot"
 AT_ONCE = 8
 """Photos taken from the folders at the same time; the others wait where they lie."""
-_NOT_PHOTOS = (".part", ".tmp", ".crdownload", ".filepart", ".txt", "~")
-_RETRY_S = 5.0
+RETRY_S = 5.0
+"""How long a full disk or a folder that cannot be written is left alone."""
 
 
 class HotFolders:
@@ -42,42 +43,78 @@ class HotFolders:
         self._background = Background()
         self._watch: Watch | None = None
         self._folders: dict[Path, str] = {}
-        self._seen: dict[Path, tuple[int, int]] = {}  # size and time at the last look
+        self._seen: dict[Path, Look] = {}
         self._busy: set[Path] = set()
-        self._looking = False
-        self._look_again = False
+        self._looking = self._look_again = False
+        self._opening = self._open_again = False
         self._stopped = False
 
     async def start(self) -> None:
-        await self._open()
+        """Raises OSError when the folders cannot be made or watched."""
+        await self._open_until_current()
 
     async def stop(self) -> None:
         """Photos being worked on are left in the spool; the next start goes on with them."""
         self._stopped = True
+        await self._background.stop()
         if self._watch is not None:
             await self._watch.stop()
-        await self._background.stop()
 
     def refresh(self) -> None:
         """Slots came or went."""
-        if not self._stopped:
-            self._background.start("open the hot folders", self._open())
+        if self._opening:
+            self._open_again = True
+        elif not self._stopped:
+            self._background.start("open the hot folders", self._open_until_current())
+
+    # what recovery asks: `boothd.booth.recovery.Room`
 
     async def again(self, job: Job, received: Received, tally: Tally) -> bool:
-        """After a restart: take a job on that had not been answered. False: its slot is gone."""
+        """Take a job on that had not been answered. False: its slot is gone."""
         slot = self._desk.book().get(received.slot)
         if slot is None:
             return False
         tally.paid_attempts = slot.slot.paid_attempts
-        folder = self._root / slot.id
-        self._background.start("a hot folder's photo", self._work(folder, slot, job, received, tally), job=job.id)
+        self._background.start("a hot folder's photo", self._work(slot, job, received, tally), job=job.id)
         return True
+
+    def go_on(self, job: Job, received: Received, flight: Flight) -> None:
+        """A call of an earlier run is on its way again: put into the folder what it brings. It is paid for."""
+
+        async def landed() -> Result:
+            return (await flight.landed()).result
+
+        work = self._finish(job, received, landed(), lambda: Charged.YES)
+        self._background.start("a hot folder's photo", work, job=job.id)
+
+    def deliver(self, job: Job, received: Received, result: Result) -> None:
+        """The picture is there, but perhaps not in its folder."""
+
+        async def ready() -> Result:
+            return result
+
+        work = self._finish(job, received, ready(), lambda: Charged.NO)
+        self._background.start("a hot folder's photo", work, job=job.id)
+
+    # the folders
+
+    async def _open_until_current(self) -> None:
+        """One opening at a time; a change during it brings another."""
+        self._opening = True
+        try:
+            while True:
+                self._open_again = False
+                await self._open()
+                if not self._open_again:
+                    return
+        finally:
+            self._opening = False
 
     async def _open(self) -> None:
         config = self._desk.config().hot
         slots = [s for s in self._desk.book() if s.slot.enabled] if config.enabled else []
         self._folders = {self._root / slot.id: slot.id for slot in slots}
-        await self._threads.run(_make_folders, list(self._folders))
+        await self._threads.run(folders.make, list(self._folders))
         old, self._watch = self._watch, None
         if old is not None:
             await old.stop()
@@ -105,132 +142,115 @@ class HotFolders:
         try:
             while True:
                 self._look_again = False
-                found = await self._threads.run(_list, list(self._folders))
-                ready = [path for path, what in found.items() if self._seen.get(path) == what]
+                found = await self._threads.run(folders.look, list(self._folders))
+                ready = [path for path, look in found.items() if self._seen.get(path) == look]
                 self._seen = found
                 for path in ready:
                     if len(self._busy) < AT_ONCE and path not in self._busy:
                         self._busy.add(path)
-                        self._background.start("take a photo from a hot folder", self._take(path), file=path.name)
+                        taking = self._take(path, found[path])
+                        self._background.start("take a photo from a hot folder", taking, file=path.name)
                 if not (found.keys() - self._busy) and not self._look_again:
                     return
                 await self._clock.sleep(self._desk.config().hot.settle)
         finally:
             self._looking = False
 
-    async def _take(self, path: Path) -> None:
+    async def _take(self, path: Path, look: Look) -> None:
         try:
             slot = self._desk.book().get(self._folders.get(path.parent, ""))
-            if slot is not None:
-                await self._take_for(path, slot)
-        except (DiskFull, SpoolUnhealthy) as error:
-            self.log.warn("{file} waits: {reason}", file=path.name, reason=error.message)
-            await self._clock.sleep(_RETRY_S)
+            taken = None if slot is None else await self._accept(path, look, slot)
+            if taken is not None and slot is not None:
+                await self._work(slot, *taken, Tally(slot.slot.paid_attempts))
         finally:
             self._busy.discard(path)
             self._seen.pop(path, None)
             self._look_soon()
 
-    async def _take_for(self, path: Path, slot: LiveSlot) -> None:
+    async def _accept(self, path: Path, look: Look, slot: LiveSlot) -> tuple[Job, Received] | None:
+        """Make the promise for a file, then remove it. None: it is not taken now, or has been put into failed/."""
         incoming = self._desk.spool.receive()
         try:
             limit = self._desk.config().upload.max_size
-            size = await self._threads.run(lambda: path.stat().st_size)
-            if size > limit:
-                raise WorkError(f"The file has {size / 1e6:.1f} MB; boothd takes at most {limit / 1e6:.1f} MB.")
-            self._desk.spool.check_room(size)
+            if look.size_bytes > limit:
+                raise WorkError(
+                    f"The file has {look.size_bytes / 1e6:.1f} MB; boothd takes at most {limit / 1e6:.1f} MB."
+                )
+            self._desk.spool.check_room(look.size_bytes)
+            await self._threads.run(folders.check_writable, path.parent)
             await incoming.copy_from(path)
-            job, received = await self._desk.accept(incoming, slot, Arrival(room=ROOM, name=path.name))
+            if await self._threads.run(folders.changed, path, look):
+                incoming.discard()  # somebody still writes
+                return None
+            accepted = await self._desk.accept(incoming, slot, Arrival(room=ROOM, name=folders.text_of(path)))
         except FileNotFoundError:
             incoming.discard()  # taken away again before we came to it
-            return
-        except (DiskFull, SpoolUnhealthy):
+            return None
+        except (DiskFull, SpoolUnhealthy, OSError) as error:
+            incoming.discard()
+            reason = error.message if isinstance(error, BoothdError) else str(error)
+            self.log.warn("{file} waits: {reason}", file=path.name, reason=reason)
+            await self._clock.sleep(RETRY_S)
+            return None
+        except (RequestError, WorkError) as error:
+            incoming.discard()
+            await self._refuse(path, look, error.message)
+            return None
+        except BaseException:
             incoming.discard()
             raise
-        except (RequestError, WorkError, OSError) as error:
-            incoming.discard()
-            reason = error.message if isinstance(error, BoothdError) else f"It cannot be read: {error}"
-            await self._threads.run(_fail, path, path, reason)
-            return
-        await self._threads.run(lambda: path.unlink(missing_ok=True))
-        await self._work(path.parent, slot, job, received, Tally(slot.slot.paid_attempts))
+        await self._threads.run(folders.remove, path, look)
+        return accepted
 
-    async def _work(self, folder: Path, slot: LiveSlot, job: Job, received: Received, tally: Tally) -> None:
-        began_s = self._clock.seconds()
+    async def _refuse(self, path: Path, look: Look, reason: str) -> None:
+        try:
+            await self._threads.run(folders.refuse, path, look, reason)
+        except OSError as error:
+            self.log.warn("{file} cannot be put into failed/: {reason}", file=path.name, reason=str(error))
+            await self._clock.sleep(RETRY_S)
+
+    # a photo's work
+
+    async def _work(self, slot: LiveSlot, job: Job, received: Received, tally: Tally) -> None:
         budget = Budget.of(self._clock, self._desk.config().hot.budget)
+
+        async def make() -> Result:
+            return (await self._desk.make(job, received, slot, budget, tally=tally)).result
+
+        await self._finish(job, received, make(), lambda: tally.charged)
+
+    async def _finish(
+        self, job: Job, received: Received, making: Awaitable[Result], charged: Callable[[], Charged]
+    ) -> None:
+        """Wait for the picture, put it (or the photo with the reason) into the folder, and file the job."""
+        began_s = self._clock.seconds()
+        folder = self._root / received.slot
 
         def answered(status: int, code: str, message: str) -> Answered:
             took_s = round(self._clock.seconds() - began_s, 3)
             return Answered(at=self._clock.now(), status=status, code=code, message=message, seconds=took_s)
 
         try:
-            made = await self._desk.make(job, received, slot, budget, tally=tally)
+            result = await making
         except BoothdError as error:
             source = job.directory / received.file
-            await self._threads.run(_fail, source, folder / received.name, error.message, move=False)
+            await self._until_written(job, folders.fail, source, folder, received.name, error.message)
             told = answered(error.status, error.code, error.message)
-            await self._desk.close_failed(job, error, tally.charged, answered=told, received=received)
+            await self._desk.close_failed(job, error, charged(), answered=told, received=received)
             return
-        result = job.directory / made.result.file
-        await self._threads.run(_deliver, result, folder / "out", Path(received.name).stem)
+        picture = job.directory / result.file
+        await self._until_written(job, folders.deliver, picture, folder, received.name)
         await self._desk.close_ok(job, answered(200, "ok", ""))
 
-
-# what runs in a disk thread
-
-
-def _make_folders(folders: Iterable[Path]) -> None:
-    for folder in folders:
-        for path in (folder, folder / "out", folder / "failed"):
-            path.mkdir(parents=True, exist_ok=True)
-
-
-def _list(folders: Iterable[Path]) -> dict[Path, tuple[int, int]]:
-    found = {}
-    for folder in folders:
-        try:
-            entries = sorted(os.scandir(folder), key=lambda e: e.name)
-        except FileNotFoundError:
-            continue
-        for entry in entries:
-            if entry.name.startswith(".") or entry.name.lower().endswith(_NOT_PHOTOS):
-                continue
+    async def _until_written(self, job: Job, write: Callable[..., object], *args: object) -> None:
+        """Call `write` in a disk thread until it succeeds; a full disk is waited out."""
+        while True:
             try:
-                if entry.is_file(follow_symlinks=False):
-                    what = entry.stat(follow_symlinks=False)
-                    found[Path(entry.path)] = (what.st_size, what.st_mtime_ns)
+                await self._threads.run(write, *args)
             except FileNotFoundError:
+                self.log.failure("{job}: there is nothing to put into the hot folder", job=job.id)
+            except OSError as error:
+                self.log.warn("{job}: the hot folder cannot be written: {reason}", job=job.id, reason=str(error))
+                await self._clock.sleep(RETRY_S)
                 continue
-    return found
-
-
-def _deliver(result: Path, folder: Path, stem: str) -> None:
-    _link_as(result, lambda number: folder / f"{stem}{number}{result.suffix}")
-
-
-def _fail(source: Path, named: Path, reason: str, *, move: bool = True) -> None:
-    """Put the photo into failed/ under the name it came with, and a text with the reason beside it."""
-    folder = named.parent / "failed"
-    folder.mkdir(parents=True, exist_ok=True)
-    placed = _link_as(source, lambda number: folder / f"{named.stem}{number}{named.suffix}")
-    placed.with_name(placed.name + ".txt").write_text(reason + "\n", encoding="utf-8")
-    if move:
-        source.unlink()
-
-
-def _link_as(source: Path, name: Callable[[str], Path]) -> Path:
-    """Link `source` as the first of name(""), name("-2"), … that is free; a copy where links are not to be had."""
-    number = 1
-    while True:
-        target = name("" if number == 1 else f"-{number}")
-        try:
-            os.link(source, target)
-        except FileExistsError:
-            number += 1
-            continue
-        except OSError as error:
-            if error.errno not in {errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP, errno.EMLINK}:
-                raise
-            with target.open("xb") as file:
-                file.write(source.read_bytes())
-        return target
+            return

@@ -5,15 +5,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
 
+from twisted.internet.defer import Deferred
+
+from boothd.base.aio import Background
 from boothd.base.budget import Budget
 from boothd.base.errors import BoothdError, Charged, NoSuchSlot, NotFound
 from boothd.base.threads import Threads
 from boothd.booth.desk import Desk
+from boothd.booth.slots import LiveSlot
 from boothd.engine.order import Tally
 from boothd.spool import Job, State
 from boothd.spool.job import is_id
-from boothd.spool.journal import Attempt, Damaged, Entry, Finished, Retried, read, received
+from boothd.spool.journal import Attempt, Damaged, Entry, Finished, Received, Retried, read, received
 from boothd.spool.spool import DAMAGED_NOTE, mend
+
+_GONE = "This job is not in the trash any more."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +41,11 @@ class Trash:
 
     def __init__(self, desk: Desk, threads: Threads) -> None:
         self._desk, self._threads = desk, threads
+        self._background = Background()
+
+    async def stop(self) -> None:
+        """Leave retries under way to the next start."""
+        await self._background.stop()
 
     async def newest(self, count: int) -> list[Discarded]:
         """The newest jobs, newest first; reads the journals of these only."""
@@ -50,10 +61,10 @@ class Trash:
     async def retry(self, day: date, id: str) -> str:
         """Try a job again, with fresh money and no cached answer; returns where it ended ("done" or the error's code).
 
-        Raises NotFound, NoSuchSlot when its slot is gone."""
+        It goes on when the caller is cancelled. Raises NotFound, NoSuchSlot when its slot is gone."""
         directory = self._desk.spool.place(State.TRASH) / day.isoformat() / id
         if not is_id(id) or not await self._threads.run(directory.is_dir):
-            raise NotFound("This job is not in the trash any more.")
+            raise NotFound(_GONE)
         job = Job(id, directory, State.TRASH)
         try:
             entries = await self._threads.run(_read_mended, job, self._desk)
@@ -66,9 +77,32 @@ class Trash:
         if not await self._threads.run((directory / came.file).is_file):
             raise NotFound("This slot does not keep failed photos, so there is nothing to try again.")
         job.slot = came.slot
-        await self._desk.spool.move(job, State.ACTIVE, Retried(at=self._desk.clock.now()))
         numbers = [entry.number for entry in entries if isinstance(entry, Attempt)]
-        tally = Tally(slot.slot.paid_attempts, number=max(numbers, default=0))
+        results = await self._threads.run(lambda: len(list(directory.glob("result*"))))
+        tally = Tally(slot.slot.paid_attempts, number=max(numbers, default=0), results=results)
+        outcome: Deferred[str] = Deferred()
+        self._background.start("try a photo again", self._retry(job, came, slot, tally, outcome), job=job.id)
+        return await outcome
+
+    async def _retry(self, job: Job, came: Received, slot: LiveSlot, tally: Tally, outcome: "Deferred[str]") -> None:
+        try:
+            code = await self._made_again(job, came, slot, tally)
+        except BoothdError as error:
+            if not outcome.called:  # else nobody waits for it any more
+                outcome.errback(error)
+        except Exception:
+            if not outcome.called:
+                outcome.callback(BoothdError.code)
+            raise  # for the log
+        else:
+            if not outcome.called:
+                outcome.callback(code)
+
+    async def _made_again(self, job: Job, came: Received, slot: LiveSlot, tally: Tally) -> str:
+        try:
+            await self._desk.spool.move(job, State.ACTIVE, Retried(at=self._desk.clock.now()))
+        except FileNotFoundError:
+            raise NotFound(_GONE) from None  # somebody else was quicker
         budget = Budget.of(self._desk.clock, self._desk.config().hot.budget)
         try:
             await self._desk.make(job, came, slot, budget, tally=tally, fresh=True)

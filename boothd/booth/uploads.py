@@ -31,7 +31,7 @@ from boothd.booth.slots import LiveSlot
 from boothd.engine.order import Made, Tally
 from boothd.engine.stats import Stats
 from boothd.http import FileBody, Reply, Route, Upload
-from boothd.spool import Incoming, Job
+from boothd.spool import Incoming, Job, State
 from boothd.spool.journal import Answered, Received, ReplyLost
 
 _LINK = re.compile(r"/upload/([a-z0-9-]+)/(\d{1,2})/([^/]+)")
@@ -96,24 +96,23 @@ class Counter:
         incoming = cast(Incoming, upload.sink)  # what our admission gave
         try:
             slot = self._desk.book().find(provider, number, key)
-        except NoSuchSlot:  # the slot was changed while the photo came
+        except NoSuchSlot as error:  # the slot was changed while the photo came
             incoming.discard()
+            self._stats.count_upload(error.code)
             raise
-        delivered: Deferred[None] = Deferred()
-        visit = Visit(self._desk, self._stats, upload, incoming, slot, delivered)
+        visit = Visit(self._desk, self._stats, upload, incoming, slot)
         reply: Deferred[Reply] = Deferred()
 
         def over(outcome: object) -> None:
-            if isinstance(outcome, Failure):
-                self._background.start("note a lost reply", visit.reply_lost())
-            delivered.callback(None)
+            self._background.start("end a visit", visit.reply_over(lost=isinstance(outcome, Failure)))
 
         request.notifyFinish().addBoth(over)
         self._background.start("answer an upload", visit.run(reply))
         try:
             return await visit.budget.limit(reply)
-        except OutOfTime:
+        except OutOfTime as error:
             visit.leave(OutOfTime())
+            error.job = visit.job
             raise
         except CancelledError:
             visit.leave(ClientGone())
@@ -139,24 +138,30 @@ class UploadAdmission:
 
 
 class Visit:
-    """One upload from its last byte to its reply. delivered: fires when the connection is done with the reply.
+    """One upload from its last byte to its reply.
 
     It runs on even when its client leaves: an accepted job always ends under done or trash."""
 
     log = Logger()
 
-    def __init__(
-        self, desk: Desk, stats: Stats, upload: Upload, incoming: Incoming, slot: LiveSlot, delivered: Deferred[None]
-    ) -> None:
+    def __init__(self, desk: Desk, stats: Stats, upload: Upload, incoming: Incoming, slot: LiveSlot) -> None:
         self._desk, self._stats, self._upload, self._incoming, self._slot = desk, stats, upload, incoming, slot
-        self._delivered = delivered
         config, clock = desk.config().budget, desk.clock
         starts_s = upload.started_s if config.starts == "first-byte" else clock.seconds()
         self.budget = Budget(clock, starts_s + config.total)
         self._working: Deferred[Made] | None = None
         self._left: BoothdError | None = None
         self._job: Job | None = None
+        self._received: Received | None = None
+        self._tally = Tally(slot.slot.paid_attempts)
         self._answered_ok = False
+        self._over: Deferred[None] = Deferred()  # nothing more is done for the reply
+        self._delivered: Deferred[None] = Deferred()  # the connection is done with the reply
+
+    @property
+    def job(self) -> str | None:
+        """The job's id, once there is one."""
+        return None if self._job is None else self._job.id
 
     def leave(self, why: BoothdError) -> None:
         """The client is gone, or has been told that time is over."""
@@ -164,34 +169,48 @@ class Visit:
         if self._working is not None:
             self._working.cancel()
 
-    async def reply_lost(self) -> None:
-        """The connection broke; worth a line only if a picture was on it."""
-        if self._job is not None and self._answered_ok:
-            await self._desk.spool.append(self._job, ReplyLost(at=self._desk.clock.now()))
+    async def reply_over(self, *, lost: bool) -> None:
+        """The connection is done with the reply. lost: it broke; worth a line if a picture was on it."""
+        try:
+            await self._over  # the job's directory does not move any more while the line is written
+            if lost and self._job is not None and self._answered_ok:
+                await self._desk.spool.append(self._job, ReplyLost(at=self._desk.clock.now()))
+        finally:
+            self._delivered.callback(None)
 
     async def run(self, reply: "Deferred[Reply]") -> None:
         try:
             answer = await self._run()
         except BoothdError as error:
-            error.job = None if self._job is None else self._job.id
+            error.job = self.job
             _fail(reply, error)
-        except Exception as error:
-            _fail(reply, error)
-            raise
+        except Exception:  # noqa: BLE001 (a defect of ours: logged with the job's id, and the booth gets its answer)
+            self.log.failure("{job}: answering an upload failed", job=self.job or "no job yet")
+            failed = BoothdError("Something went wrong inside boothd; its log says what.")
+            failed.job = self.job
+            _fail(reply, failed)
+            await self._file_after(failed)
         else:
             if not reply.called:
                 reply.callback(answer)
+        finally:
+            self._over.callback(None)
+
+    async def _file_after(self, failed: BoothdError) -> None:
+        if self._job is not None and self._received is not None and self._job.state is State.ACTIVE:
+            await self._close_failed(self._job, self._received, failed)
+
+    async def _close_failed(self, job: Job, received: Received, error: BoothdError) -> None:
+        told = self._told(error.status, error)
+        await self._desk.close_failed(job, error, self._tally.charged, answered=told, received=received)
 
     async def _run(self) -> Reply:
         job, received = await self._accept()
-        self._job = job
-        tally = Tally(self._slot.slot.paid_attempts)
+        self._job, self._received = job, received
         try:
-            made = await self._make(job, received, tally)
+            made = await self._make(job, received, self._tally)
         except BoothdError as error:
-            await self._desk.close_failed(
-                job, error, tally.charged, answered=self._told(error.status, error), received=received
-            )
+            await self._close_failed(job, received, error)
             raise
         self._answered_ok = True
         await self._desk.close_ok(job, self._told(200, None), self._delivered)

@@ -23,6 +23,10 @@ FALLBACK_S = 6.0
 """What is kept back of the budget for each further provider of a chain."""
 
 
+class _Gone(Exception):
+    """A result that was known is not on the disk any more."""
+
+
 class Engine:
     """services: the providers that work, by name; looked up anew for every photo. reserve_s: of every budget, for checking,
     encoding and the reply."""
@@ -58,9 +62,9 @@ class Engine:
         fallbacks: list[str] = []
         for place, preset in enumerate(order.presets):
             to_come = [p.provider for p in order.presets[place + 1 :]] + [ORIGINAL] * order.original
-            kept_back_s = FALLBACK_S * len(order.presets[place + 1 :])
+            kept_back_s = FALLBACK_S * len(order.presets[place + 1 :]) + self.reserve_s * order.original
             try:
-                result, cached = await self._picture(order, preset, order.budget.less(kept_back_s + self.reserve_s / 4))
+                result, cached = await self._picture(order, preset, order.budget.less(kept_back_s))
                 return Made(result, cached, tuple(fallbacks))
             except WorkError as error:
                 if not to_come:
@@ -79,14 +83,14 @@ class Engine:
         return Made(await self._original(order), False, tuple(fallbacks))
 
     def flight_of(self, job: Job) -> Flight | None:
-        """The flight that this job leads and that is still in the air."""
+        """The last flight that this job leads, while it or an earlier one of the job is in the air."""
         flight = self._led_by.get(job.id)
         return flight if flight is not None and flight.in_the_air else None
 
     def resume(self, order: Order, resumption: Resumption) -> Flight:
         """Take up a call of an earlier run of boothd. Raises BadRequest when its provider is not there any more."""
         preset = order.presets[0]
-        return self._take_off(order, preset, self._service(preset), resumption)
+        return self._take_off(order, preset, self._service(preset), order.budget, resumption)
 
     async def _picture(self, order: Order, preset: Preset, budget: Budget) -> tuple[Result, bool]:
         service = self._service(preset)
@@ -97,13 +101,14 @@ class Engine:
                 result = await self._share(order, kept, "exists")
                 if result is not None:
                     return result, True
-                self._index.forget(*key)
+                if self._index.find(*key) is kept:
+                    self._index.forget(*key)
             flight = self._flights.get(key)
-            if flight is not None:
+            if flight is not None and not flight.over:
                 result = await self._share(order, await flight.join(budget), "on its way")
                 if result is not None:
                     return result, True
-        flight = self._take_off(order, preset, service)
+        flight = self._take_off(order, preset, service, budget)
         return (await flight.join(budget)).result, False
 
     def _service(self, preset: Preset) -> Service:
@@ -114,25 +119,31 @@ class Engine:
             raise BadRequest(f"{preset.provider} has no effect called {preset.effect!r}.")
         return service
 
-    def _take_off(self, order: Order, preset: Preset, service: Service, resumption: Resumption | None = None) -> Flight:
-        key, job = (order.photo.sha256, preset.revision), order.job
+    def _take_off(
+        self, order: Order, preset: Preset, service: Service, budget: Budget, resumption: Resumption | None = None
+    ) -> Flight:
+        # What was asked for before a restart may be another preset than the slot's now.
+        revision = preset.revision if resumption is None else resumption.revision
+        key, job = (order.photo.sha256, revision), order.job
         flight = Flight(
             order,
             preset,
             service,
             self._attempts,
+            budget,
             clock=self._clock,
             random=self._random,
             reserve_s=self.reserve_s,
             resumption=resumption,
+            earlier=self.flight_of(job),
         )
         self._flights[key] = self._led_by[job.id] = flight
 
         def over(_: object) -> None:
             if self._flights.get(key) is flight:
                 del self._flights[key]
-            if self._led_by.get(job.id) is flight:
-                del self._led_by[job.id]
+            if self.flight_of(job) is None:
+                self._led_by.pop(job.id, None)
 
         ended: Deferred[None] = flight.take_off(self._background)
         ended.addBoth(over)
@@ -140,36 +151,40 @@ class Engine:
 
     async def _share(self, order: Order, kept: Kept, how: Literal["exists", "on its way"]) -> Result | None:
         """Give the order's job another job's result; None when that is gone from the disk."""
-        name = order.tally.next_result() + kept.path.suffix
-        result = kept.result.model_copy(
-            update={"at": self._clock.now(), "file": name, "wait_ms": 0.0, "work_ms": 0.0, "encode_ms": 0.0}
-        )
-        shared = Shared(at=self._clock.now(), job=kept.job.id, provider=result.provider, how=how)
-        linked = await self._spool.link_file(order.job, name, kept.job, kept.result.file, shared, result)
-        return result if linked else None
+        try:
+            with order.tally.result_name(kept.path.suffix) as name:
+                result = kept.result.model_copy(
+                    update={"at": self._clock.now(), "file": name, "wait_ms": 0.0, "work_ms": 0.0, "encode_ms": 0.0}
+                )
+                shared = Shared(at=self._clock.now(), job=kept.job.id, provider=result.provider, how=how)
+                if not await self._spool.link_file(order.job, name, kept.job, kept.result.file, shared, result):
+                    raise _Gone
+                return result
+        except _Gone:
+            return None
 
     async def _original(self, order: Order) -> Result:
         """The guest's own photo as the answer, in the slot's format and size. Raises WorkError when it is broken."""
         preset = order.presets[0]
-        name = order.tally.next_result() + imaging.EXTENSIONS[preset.format]
         began_s = self._clock.seconds()
-        try:
-            with self._spool.guard():
-                written = await self._pictures.run(
-                    imaging.copy_as, order.photo.path, order.job.directory / name, preset.format, preset.size
-                )
-        except NotAPicture as error:
-            raise WorkError(f"Not even the original can be sent: {error.message}") from error
-        result = Result(
-            at=self._clock.now(),
-            file=name,
-            sha256=written.sha256,
-            size_bytes=written.size_bytes,
-            format=preset.format,
-            provider=ORIGINAL,
-            model=ORIGINAL,
-            revision="",
-            encode_ms=round((self._clock.seconds() - began_s) * 1000, 1),
-        )
-        await self._spool.keep_file(order.job, name, result)
-        return result
+        with order.tally.result_name(imaging.EXTENSIONS[preset.format]) as name:
+            try:
+                with self._spool.guard():
+                    written = await self._pictures.run(
+                        imaging.copy_as, order.photo.path, order.job.directory / name, preset.format, preset.size
+                    )
+            except NotAPicture as error:
+                raise WorkError(f"Not even the original can be sent: {error.message}") from error
+            result = Result(
+                at=self._clock.now(),
+                file=name,
+                sha256=written.sha256,
+                size_bytes=written.size_bytes,
+                format=preset.format,
+                provider=ORIGINAL,
+                model=ORIGINAL,
+                revision="",
+                encode_ms=round((self._clock.seconds() - began_s) * 1000, 1),
+            )
+            await self._spool.keep_file(order.job, name, result)
+            return result

@@ -1,5 +1,7 @@
 """What a room asks of the engine, and what it gets."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from boothd.base.budget import Budget
@@ -13,17 +15,28 @@ from boothd.spool.journal import Result
 class Tally:
     """What one job's calls add up to, over all its providers.
 
-    paid_attempts: how many may cost money, for sure or perhaps. spent: how many did, also before a restart. charged: the
-    worst of them."""
+    paid_attempts: how many may cost money, for sure or perhaps. spent: how many did, also before a restart. number: of the
+    last call. charged: the worst that is known. results: the numbers of the result files that the job has."""
 
-    def __init__(self, paid_attempts: int, spent: int = 0, number: int = 0) -> None:
+    def __init__(self, paid_attempts: int, spent: int = 0, number: int = 0, results: int = 0) -> None:
         self.paid_attempts, self.spent, self.number = paid_attempts, spent, number
         self.charged = Charged.NO
-        self.results = 0
+        self._results = set(range(1, results + 1))
+        self._under_way = 0
 
     @property
     def may_spend(self) -> bool:
-        return self.spent < self.paid_attempts
+        """Whether one more call may cost money; those under way may, too."""
+        return self.spent + self._under_way < self.paid_attempts
+
+    @contextmanager
+    def calling(self, paid: bool) -> Iterator[None]:
+        """Around a call: until it has ended, it counts as one that costs."""
+        self._under_way += paid
+        try:
+            yield
+        finally:
+            self._under_way -= paid
 
     def charge(self, charged: Charged) -> None:
         """Note what a call cost; the worst that is known stays."""
@@ -36,10 +49,16 @@ class Tally:
         self.number += 1
         return self.number
 
-    def next_result(self) -> str:
-        """The stem of the next result's file: "result", then "result-2", …"""
-        self.results += 1
-        return "result" if self.results == 1 else f"result-{self.results}"
+    @contextmanager
+    def result_name(self, suffix: str) -> Iterator[str]:
+        """The name of the job's next result: "result.jpg", then "result-2.jpg", …; free again when the block fails."""
+        number = next(n for n in range(1, len(self._results) + 2) if n not in self._results)
+        self._results.add(number)
+        try:
+            yield f"result{suffix}" if number == 1 else f"result-{number}{suffix}"
+        except BaseException:
+            self._results.discard(number)
+            raise
 
 
 ORIGINAL = "original"

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
 from boothd.base.aio import Background
@@ -92,18 +93,24 @@ class Stats:
         self._changed: set[str] = set()
         self._background = Background()
         self._saving = False
+        self._pause: Deferred[None] | None = None
+        self._stopped = False
 
     async def start(self) -> None:
         """Read the file; mend the days that it may not know whole. Call before the spool takes its first photo."""
         saved_at, clean = await self._threads.run(self._load)
         if not clean:
             await self._mend(None if saved_at is None else self._day_of(saved_at - MARGIN))
-        self._spool.journaled.append(self.count)
         await self._save(clean=False)
+        self._spool.journaled.append(self.count)
 
     async def stop(self) -> None:
+        """Save a last time, after what is being saved: two must not write at once."""
         self._spool.journaled.remove(self.count)
-        await self._background.stop()
+        self._stopped = True
+        if self._pause is not None:
+            self._pause.cancel()
+        await self._background.idle()
         await self._save(clean=True)
 
     def count(self, job: Job, entries: Sequence[Entry]) -> None:
@@ -129,17 +136,21 @@ class Stats:
         self._changed.add(day)
 
     def _save_soon(self) -> None:
-        if not self._saving:
+        if not self._saving and not self._stopped:
             self._saving = True
             self._background.start("save the statistics", self._save_until_unchanged())
 
     async def _save_until_unchanged(self) -> None:
         try:
-            while self._changed:
+            while self._changed and not self._stopped:
                 await self._save(clean=False)
-                await self._clock.sleep(SAVE_EVERY_S)
+                if not self._stopped:
+                    self._pause = Deferred.fromCoroutine(self._clock.sleep(SAVE_EVERY_S))
+                    await self._pause
+        except CancelledError:
+            pass  # of the pause: `stop` saves the rest
         finally:
-            self._saving = False
+            self._saving, self._pause = False, None
 
     async def _save(self, *, clean: bool) -> None:
         saved_at = self._clock.now()
@@ -185,14 +196,15 @@ class Stats:
     def _load(self) -> tuple[datetime | None, bool]:
         try:
             data = yaml.load(self._file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506
-            self._days = {day: dict(_flat(tree)) for day, tree in sorted(data["days"].items())[-KEPT_DAYS:]}
+            days = {date.fromisoformat(str(day)).isoformat(): dict(_flat(tree)) for day, tree in data["days"].items()}
+            saved_at, clean = datetime.fromisoformat(data["saved at"]), data["stopped cleanly"] is True
+            self._days = dict(sorted(days.items())[-KEPT_DAYS:])
             self._changed.update(self._days)
-            return datetime.fromisoformat(data["saved at"]), bool(data["stopped cleanly"])
+            return saved_at, clean
         except FileNotFoundError:
             return None, False
         except (OSError, yaml.YAMLError, KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
             self.log.failure("{file} cannot be read; the statistics are counted anew", file=str(self._file))
-            self._days = {}
             return None, False
 
     def _write(self, changed: Mapping[str, Mapping[Key, Decimal]], saved_at: datetime, clean: bool) -> None:
@@ -208,6 +220,7 @@ class Stats:
             file.flush()
             os.fsync(file.fileno())
         new.rename(self._file)
+        self._spool.disk.sync_dir(self._file.parent)
 
 
 def _dump(data: Mapping[str, Any]) -> str:

@@ -9,12 +9,24 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from types import TracebackType
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_MADE_BY_THE_DISK = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV})
 
 
 class FsyncError(OSError):
     """fsync failed: what was written may be gone although a second fsync would succeed. It is never retried."""
+
+
+def unsafe(error: OSError) -> bool:
+    """Whether the disk may have lost what was written before."""
+    return isinstance(error, FsyncError) or error.errno in _MADE_BY_THE_DISK
+
+
+def _unless_gone(call: object, path: object, caught: tuple[type[BaseException], BaseException, TracebackType]) -> None:
+    if not isinstance(caught[1], FileNotFoundError):
+        raise caught[1]
 
 
 class Disk:
@@ -41,10 +53,15 @@ class Disk:
             raise FsyncError(error.errno, f"fsync failed: {error.strerror}") from error
 
     def append(self, path: Path, data: bytes) -> None:
-        """Add to the end of a file (made when absent) and make it durable."""
+        """Add to the end of a file (made when absent) and make it durable; when not all of it fits, add nothing."""
         fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            self.write(fd, [data])
+            size_bytes = os.fstat(fd).st_size
+            try:
+                self.write(fd, [data])
+            except OSError:
+                os.ftruncate(fd, size_bytes)  # half a line would spoil the next one
+                raise
             self.sync(fd)
         finally:
             os.close(fd)
@@ -71,13 +88,14 @@ class Disk:
         os.rename(old, new)
 
     def link(self, old: Path, new: Path) -> None:
-        """A second name for the same bytes; where the file system has none, a copy."""
+        """A second name for the same durable bytes; where the file system has none, a durable copy."""
         try:
             os.link(old, new)
         except OSError as error:
             if error.errno not in {errno.EPERM, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}:
                 raise
             shutil.copyfile(old, new)
+            self.sync_file(new)
 
     def truncate(self, path: Path, size: int) -> None:
         os.truncate(path, size)
@@ -86,11 +104,11 @@ class Disk:
         path.unlink(missing_ok=True)
 
     def remove_tree(self, path: Path) -> None:
-        """Remove a directory and all in it; gone already is fine."""
-        try:
-            shutil.rmtree(path)
-        except FileNotFoundError:
-            pass
+        """Remove a directory and all in it, or a file; gone already is fine."""
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, onerror=_unless_gone)
+        else:
+            path.unlink(missing_ok=True)
 
     def free_bytes(self, path: Path) -> int:
         """What an ordinary user may still write."""

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
+from twisted.internet.defer import CancelledError
 from twisted.logger import Logger
 
 from boothd.base.aio import Background
@@ -37,6 +38,8 @@ class Housekeeping:
         while True:
             try:
                 await chore()
+            except CancelledError:
+                raise
             except Exception:  # noqa: BLE001 (logged; a chore must not die of one bad turn)
                 self.log.failure("housekeeping failed; it is tried again in {seconds} s", seconds=seconds)
             await self._clock.sleep(seconds)

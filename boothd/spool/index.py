@@ -33,11 +33,13 @@ class ResultIndex:
         return len(self._by_key)
 
     def add(self, sha256: str, kept: Kept) -> None:
-        """Remember a result; a newer one for the same photo and preset takes the older one's place."""
+        """Remember a result; of two for the same photo and preset, and of all of a slot, the newer one counts."""
         key = (sha256, kept.result.revision)
-        self._by_key.pop(key, None)
-        self._by_key[key] = kept
-        self._last[kept.job.slot] = kept
+        if _newer(kept, self._by_key.get(key)):
+            self._by_key.pop(key, None)
+            self._by_key[key] = kept
+        if _newer(kept, self._last.get(kept.job.slot)):
+            self._last[kept.job.slot] = kept
 
     def find(self, sha256: str, revision: str) -> Kept | None:
         return self._by_key.get((sha256, revision))
@@ -48,9 +50,15 @@ class ResultIndex:
 
     def forget(self, sha256: str, revision: str) -> None:
         """The file is gone."""
-        self._by_key.pop((sha256, revision), None)
+        gone = self._by_key.pop((sha256, revision), None)
+        if gone is not None and self._last.get(gone.job.slot) is gone:
+            del self._last[gone.job.slot]
 
     def forget_before(self, moment: datetime) -> None:
-        """Drop what is older; results were added in the order of their time."""
+        """Drop what is older; results were added nearly in the order of their time, and one too many does no harm."""
         while self._by_key and next(iter(self._by_key.values())).result.at < moment:
             self._by_key.popitem(last=False)
+
+
+def _newer(kept: Kept, than: Kept | None) -> bool:
+    return than is None or kept.result.at >= than.result.at

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
+from threading import Lock
 
 JOURNAL = "journal.jsonl"
 
@@ -47,12 +48,16 @@ def is_id(name: str) -> bool:
 class Job:
     """A handle on a job's directory. `directory` and `state` change when the spool moves it, and only then.
 
-    slot: whose photo it is ("studio-1"); empty until its journal has been read."""
+    slot: whose photo it is ("studio-1"); empty until its journal has been read. lock: held by the disk thread that writes
+    into the directory or moves it. unsafe: a write failed in a way that may have lost what was written before; nothing is
+    written to it any more."""
 
-    __slots__ = ("directory", "id", "slot", "state")
+    __slots__ = ("directory", "id", "lock", "slot", "state", "unsafe")
 
     def __init__(self, id: str, directory: Path, state: State, slot: str = "") -> None:
         self.id, self.directory, self.state, self.slot = id, directory, state, slot
+        self.lock = Lock()
+        self.unsafe = False
 
     @property
     def journal(self) -> Path:

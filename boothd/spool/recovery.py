@@ -1,19 +1,22 @@
 """What becomes of a job that a crash left in active/, judged by its journal alone."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from boothd.base.errors import Charged
-from boothd.spool.journal import Answered, Attempt, AttemptEnded, Entry, Finished, Queued, Result, Retried
+from boothd.spool.journal import Answered, Attempt, AttemptEnded, Entry, Finished, Queued, Result, Retried, Shared
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """There is a durable result: it goes to done/. late: nobody was answered with it."""
+    """There is a durable result: it goes to done/. late: nobody was answered with it.
+
+    unended: the attempt that brought it, when a crash tore the line off that ends it."""
 
     result: Result
     late: bool
+    unended: Attempt | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +59,17 @@ def judge(entries: Sequence[Entry]) -> Verdict:
     finished = _last(life, Finished)
     if finished is not None:
         return Over(ok=finished.code == "ok")
+    ended = {e.number for e in life if isinstance(e, AttemptEnded)}
+    under_way = {e.number: e for e in life if isinstance(e, Attempt) and e.number not in ended}
     result = _last(life, Result)
     if result is not None:
         answered = _last(life, Answered)
-        return Complete(result, late=answered is None or answered.status != 200)
-    ended = {e.number for e in life if isinstance(e, AttemptEnded)}
-    for attempt in (e for e in life if isinstance(e, Attempt) and e.number not in ended):
-        for queued in (e for e in life if isinstance(e, Queued) and e.number == attempt.number):
-            return GoOnPolling(attempt, queued.queue_number)
-        if attempt.paid:
-            return MaybeCharged(attempt)
-    return NotBegun(*spent(life))
+        return Complete(result, answered is None or answered.status != 200, _torn(life, result, under_way))
+    queued = _last([e for e in life if isinstance(e, Queued) and e.number in under_way], Queued)
+    if queued is not None:
+        return GoOnPolling(under_way[queued.number], queued.queue_number)
+    paid = [attempt for attempt in under_way.values() if attempt.paid]
+    return MaybeCharged(paid[-1]) if paid else NotBegun(*spent(life))
 
 
 def spent(entries: Sequence[Entry]) -> tuple[int, Charged]:
@@ -75,6 +78,14 @@ def spent(entries: Sequence[Entry]) -> tuple[int, Charged]:
     if not charges:
         return 0, Charged.NO
     return len(charges), Charged.YES if Charged.YES in charges else Charged.MAYBE
+
+
+def _torn(life: Sequence[Entry], result: Result, under_way: Mapping[int, Attempt]) -> Attempt | None:
+    """A result and the end of its attempt are one append, so the attempt of a result that comes last has lost its end."""
+    if life[-1] is not result or any(isinstance(e, Shared) for e in life[-2:]):
+        return None
+    its = (e for e in under_way.values() if (e.provider, e.revision) == (result.provider, result.revision))
+    return next(its, None)
 
 
 def _since_last_retry(entries: Sequence[Entry]) -> Sequence[Entry]:

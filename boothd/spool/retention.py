@@ -1,15 +1,14 @@
 """Days that are older than they need to be kept are removed, oldest first; each photo is removed for good."""
 
-from datetime import date, timedelta
+from datetime import date
 
 from boothd.spool.job import State
 from boothd.spool.spool import Spool
 
 
 def too_old(days: list[date], today: date, keep_s: float) -> list[date]:
-    """Those of `days` that ended more than `keep_s` seconds before `today` began, oldest first."""
-    last_kept = today - timedelta(seconds=keep_s)
-    return sorted(day for day in days if day < last_kept)
+    """Those of `days` that ended at least `keep_s` seconds before `today` began, oldest first."""
+    return sorted(day for day in days if ((today - day).days - 1) * 86_400 >= keep_s)
 
 
 async def remove_old_days(spool: Spool, state: State, today: date, keep_s: float) -> int:

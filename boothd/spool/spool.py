@@ -3,9 +3,6 @@
 Every method that touches the disk runs in the disk threads and is durable when it returns. One process owns a spool.
 """
 
-import errno
-import fcntl
-import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
@@ -19,22 +16,16 @@ from boothd.base.aio import Background
 from boothd.base.clock import Clock
 from boothd.base.errors import DiskFull, SpoolUnhealthy
 from boothd.base.threads import Threads
-from boothd.spool.disk import FULL, Disk, FsyncError
+from boothd.spool.disk import FULL, Disk, unsafe
 from boothd.spool.incoming import Incoming
-from boothd.spool.job import MOVES, ForbiddenMove, Job, State, is_id, new_id
-from boothd.spool.journal import Entry, Received, dump, parse
+from boothd.spool.job import Job, State, new_id
+from boothd.spool.journal import Entry, Received, parse
+from boothd.spool.steps import DAMAGED_NOTE, SpoolInUse, Steps
+
+__all__ = ["DAMAGED_NOTE", "Spool", "SpoolInUse", "mend"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-DAMAGED_NOTE = "damaged.txt"
-SCRATCH = ("answer-*", "upright.jpg")
-"""What the work leaves beside photo, journal and results; it does not outlive the job's time in active/."""
-_MADE_BY_THE_DISK = frozenset({errno.EIO, errno.EROFS, errno.ESTALE, errno.ENODEV})
-
-
-class SpoolInUse(Exception):
-    """Another boothd works on this spool. Stop it first, or use another home."""
 
 
 class Spool:
@@ -68,7 +59,7 @@ class Spool:
         self._threads, self._clock, self._random = threads, clock, random
         self._day_of, self._floor_bytes = day_of, floor_bytes
         self._background = Background()
-        self._lock = -1
+        self._steps = Steps(root, self._places, disk, self.today)
         self.free_bytes = 0
         self.unhealthy: str | None = None
         self.journaled: list[Callable[[Job, Sequence[Entry]], None]] = []
@@ -76,14 +67,13 @@ class Spool:
 
     async def start(self) -> None:
         """Make the folders, take the lock, sweep incoming/. Raises SpoolInUse, OSError."""
-        await self._threads.run(self._prepare)
+        await self._threads.run(self._steps.prepare)
+        await self.look_for_room()
 
     async def stop(self) -> None:
         """Wait for writes under way, then let the lock go."""
         await self._background.idle()
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._steps.let_go()
 
     def today(self) -> date:
         """The operator's day that it is now."""
@@ -111,6 +101,8 @@ class Spool:
 
     async def accept(self, incoming: Incoming, received: Received) -> Job:
         """The promise: once this returns, no crash loses the photo. Raises DiskFull, SpoolUnhealthy."""
+        if self.unhealthy:
+            raise SpoolUnhealthy()
         job = await self.in_thread(incoming.commit, received, self._places[State.ACTIVE])
         self._background.start("measure the free space", self.look_for_room())
         self._tell(job, (received,))
@@ -118,17 +110,17 @@ class Spool:
 
     async def append(self, job: Job, *entries: Entry) -> None:
         """Add to a job's journal, durably."""
-        await self.in_thread(self.disk.append, job.journal, dump(entries))
+        await self.in_thread(self._steps.append, job, entries)
         self._tell(job, entries)
 
     async def keep_file(self, job: Job, name: str, *entries: Entry) -> None:
         """Make a file of the job that is written but not durable durable, then journal it."""
-        await self.in_thread(self._keep_file, job, name, entries)
+        await self.in_thread(self._steps.keep_file, job, name, entries)
         self._tell(job, entries)
 
     async def link_file(self, job: Job, name: str, other: Job, other_name: str, *entries: Entry) -> bool:
         """Give `job` a file of `other` by a second name. False: that file is gone."""
-        linked = await self.in_thread(self._link_file, job, name, other, other_name, entries)
+        linked = await self.in_thread(self._steps.link_file, job, name, other, other_name, entries)
         if linked:
             self._tell(job, entries)
         return linked
@@ -137,15 +129,14 @@ class Spool:
         """Journal `entries`, then rename the job to its next state. drop: names of its files that are not kept.
 
         Raises ForbiddenMove. When the disk is too full to write the entries, the job moves all the same."""
-        if to not in MOVES[job.state]:
-            raise ForbiddenMove(f"{job.id}: {job.state.value} to {to.value}")
-        job.directory = await self.in_thread(self._move, job, to, entries, drop)
-        job.state = to
+        journaled = await self.in_thread(self._steps.move, job, to, entries, drop)
+        if not journaled:
+            self.log.error("{job}: the disk is too full for its journal", job=job.id)
         self._tell(job, entries)
 
     async def quarantine(self, directory: Path, reason: str) -> None:
         """Move what cannot be read to trash/, with a note saying why."""
-        await self.in_thread(self._quarantine, directory, reason)
+        await self.in_thread(self._steps.quarantine, directory, reason)
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
         """Run a disk operation in a disk thread; what the disk says becomes DiskFull or SpoolUnhealthy.
@@ -160,9 +151,10 @@ class Spool:
         try:
             yield
         except OSError as error:
-            if isinstance(error, FsyncError) or error.errno in _MADE_BY_THE_DISK:
-                self.unhealthy = f"{error.strerror or error}"
-                self.log.critical("the spool is unhealthy: {reason}", reason=self.unhealthy)
+            if unsafe(error):
+                if self.unhealthy is None:
+                    self.unhealthy = f"{error.strerror or error}"
+                    self.log.critical("the spool is unhealthy: {reason}", reason=self.unhealthy)
                 raise SpoolUnhealthy() from error
             if error.errno in FULL:
                 self.free_bytes = 0
@@ -172,15 +164,15 @@ class Spool:
 
     async def active(self) -> list[Job]:
         """All jobs in active/, oldest first."""
-        return await self._threads.run(self._list, self._places[State.ACTIVE], State.ACTIVE)
+        return await self._threads.run(self._steps.jobs, self._places[State.ACTIVE], State.ACTIVE)
 
     async def days(self, state: State) -> list[date]:
         """The days that have a folder in done/ or trash/, oldest first."""
-        return await self._threads.run(self._days, state)
+        return await self._threads.run(self._steps.days, state)
 
     async def jobs_of(self, state: State, day: date) -> list[Job]:
         """The jobs of a day in done/ or trash/, oldest first."""
-        return await self._threads.run(self._list, self._places[state] / day.isoformat(), state)
+        return await self._threads.run(self._steps.jobs, self._places[state] / day.isoformat(), state)
 
     async def remove(self, directory: Path) -> None:
         """Remove a job for good."""
@@ -188,88 +180,10 @@ class Spool:
 
     def _tell(self, job: Job, entries: Sequence[Entry]) -> None:
         for listener in self.journaled:
-            listener(job, entries)
-
-    # what runs in a disk thread
-
-    def _prepare(self) -> None:
-        for place in (self.root, *self._places.values()):
-            place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(lock)
-            raise SpoolInUse(f"another boothd works on {self.root}; stop it first, or use another home") from None
-        self._lock = lock
-        for left_over in self._places[State.INCOMING].iterdir():
-            self.disk.remove_tree(left_over)
-        self.free_bytes = self.disk.free_bytes(self.root)
-
-    def _keep_file(self, job: Job, name: str, entries: Sequence[Entry]) -> None:
-        self.disk.sync_file(job.directory / name)
-        self.disk.sync_dir(job.directory)
-        self.disk.append(job.journal, dump(entries))
-
-    def _link_file(self, job: Job, name: str, other: Job, other_name: str, entries: Sequence[Entry]) -> bool:
-        try:
-            self.disk.link(other.directory / other_name, job.directory / name)
-        except FileNotFoundError:
-            # It may be on its way to done/ this very moment, ahead of its handle.
             try:
-                self.disk.link(self._day_folder(State.DONE) / other.id / other_name, job.directory / name)
-            except FileNotFoundError:
-                return False
-        self.disk.sync_dir(job.directory)
-        self.disk.append(job.journal, dump(entries))
-        return True
-
-    def _move(self, job: Job, to: State, entries: Sequence[Entry], drop: Sequence[str]) -> Path:
-        try:
-            self.disk.append(job.journal, dump(entries))
-        except OSError as error:
-            if error.errno not in FULL:
-                raise
-            self.log.error("{job}: the disk is too full for its journal", job=job.id)
-        scratch = [path for pattern in SCRATCH for path in job.directory.glob(pattern)]
-        for path in [*scratch, *(job.directory / name for name in drop)]:
-            self.disk.unlink(path)
-        folder = self._places[to]
-        if to in {State.DONE, State.TRASH}:
-            folder = self._day_folder(to)
-        self.disk.rename(job.directory, folder / job.id)
-        self.disk.sync_dir(folder)
-        return folder / job.id
-
-    def _quarantine(self, directory: Path, reason: str) -> None:
-        self.disk.append(directory / DAMAGED_NOTE, f"{reason}\n".encode())
-        folder = self._day_folder(State.TRASH)
-        self.disk.rename(directory, folder / directory.name)
-        self.disk.sync_dir(folder)
-
-    def _day_folder(self, state: State) -> Path:
-        folder = self._places[state] / self.today().isoformat()
-        if not folder.is_dir():
-            folder.mkdir(mode=0o700, exist_ok=True)
-            self.disk.sync_dir(folder.parent)
-        return folder
-
-    def _days(self, state: State) -> list[date]:
-        found = []
-        for entry in os.scandir(self._places[state]):
-            try:
-                found.append(date.fromisoformat(entry.name))
-            except ValueError:
-                continue
-        return sorted(found)
-
-    @staticmethod
-    def _list(folder: Path, state: State) -> list[Job]:
-        try:
-            names = sorted(os.listdir(folder))
-        except FileNotFoundError:
-            return []
-        return [Job(name, folder / name, state) for name in names if is_id(name) or state is State.ACTIVE]
+                listener(job, entries)
+            except Exception:  # noqa: BLE001 (who listens cannot undo what is on disk)
+                self.log.failure("{job}: a listener to the journals failed", job=job.id)
 
 
 def mend(job: Job, disk: Disk) -> None:
