@@ -5,6 +5,7 @@ to choose the asyncio one.
 """
 
 import atexit
+import gc
 import os
 import signal
 import sys
@@ -278,6 +279,10 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     async def recover() -> None:
         await recovery.run(spool.today(), live.now.daemon.spool.index)
 
+    async def settle() -> None:
+        gc.collect()
+        gc.freeze()  # what is here now stays for good: later collections need not walk through it
+
     house = House()
     house.add("threads and timers", Hook(stop=let_go))
     house.add("spool", spool)
@@ -292,6 +297,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     house.add("trash", Hook(stop=trash.stop))
     house.add("stall gauge", stall)
     house.add("visits", Hook(stop=counter.wait_until_empty))
+    house.add("memory", Hook(start=settle))
     house.add("main listener", listener)
     house.add("doors", Hook(stop=counter.close_doors))
     return house

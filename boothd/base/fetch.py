@@ -21,7 +21,6 @@ HIGH_WATER = 512 << 10
 """Bytes that may wait for the disk before nothing more is read."""
 
 
-
 async def save_body(response: Any, path: Path, *, max_bytes: int, disk: Threads) -> int:
     """Write the body of a treq or Agent response to the new file `path`; returns its size in bytes.
 

@@ -17,6 +17,7 @@ from PIL import Image
 
 from boothd.base.bare import is_bare
 from boothd.base.errors import NotAPicture, TooManyPixels, UnlistedFormat
+from boothd.base.heif import check_items
 from boothd.base.srgb import in_srgb
 
 FORMATS = ("JPEG", "PNG", "WEBP", "HEIF")
@@ -28,7 +29,7 @@ SNIFF_BYTES = 32
 OutputFormat = Literal["JPEG", "PNG"]
 Check = Callable[[], None]
 
-pi_heif.register_heif_opener()
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
 # Our own limit is asked for at every opening (`inspect`); Pillow's global one must not warn first.
 Image.MAX_IMAGE_PIXELS = None
 # Pillow warns of odd EXIF; the daemon's log is not the place. Once for all threads: `catch_warnings` is not for threads.
@@ -196,6 +197,8 @@ def _write(target: Path, data: bytes) -> None:
 
 
 def _opened(path: Path, form: str) -> Image.Image:
+    if form == "HEIF":
+        check_items(path)
     with _decoding("The file begins like a picture but is broken."):
         return Image.open(path, formats=[form])
 

@@ -17,7 +17,18 @@ from boothd.engine.flight import Flight
 from boothd.engine.order import Tally
 from boothd.providers.interfaces import Preset
 from boothd.spool import Job, Kept, ResultIndex, Spool, State
-from boothd.spool.journal import Answered, Attempt, AttemptEnded, Damaged, Entry, Finished, Received, Result, read, received
+from boothd.spool.journal import (
+    Answered,
+    Attempt,
+    AttemptEnded,
+    Damaged,
+    Entry,
+    Finished,
+    Received,
+    Result,
+    read,
+    received,
+)
 from boothd.spool.recovery import Complete, GoOnPolling, MaybeCharged, NotBegun, Over, judge, spent
 from boothd.spool.spool import mend
 

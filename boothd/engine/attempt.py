@@ -135,7 +135,8 @@ class Attempts:
 
         call = Call(job.id, budget, job.directory / f"answer-{number}", queued)
         try:
-            picture = await budget.limit(_heeding_cancel(_invoked(invoke, call)))
+            with self._spool.guard():  # the answer is written into the job's directory
+                picture = await budget.limit(_heeding_cancel(_invoked(invoke, call)))
             answered_s = self._clock.seconds()
             with order.tally.result_name(imaging.EXTENSIONS[preset.format]) as name:
                 written = await self._finish(picture, preset, job.directory / name, budget, paid=paid)

@@ -15,6 +15,7 @@ from boothd.http.headers import headers_of
 from boothd.http.replies import error_reply
 from boothd.http.routes import FileBody, Reply
 
+SLICE = 64 << 10  # bytes read and handed to the connection at a time; each costs a turn of the reactor
 STALL_S = 30.0  # a client that takes not one byte for so long is gone
 _log = Logger()
 
@@ -34,7 +35,7 @@ def begin(request: Any, reply: Reply, size_bytes: int | None = None) -> None:
 async def send(request: Any, reply: Reply, clock: Clock, disk: Threads) -> None:
     """Send `reply` and finish the request; nothing happens when the client has gone.
 
-    A file is opened in the disk threads and read in slices of 16 KiB as the client takes them."""
+    A file is opened in the disk threads and read in slices as the client takes them."""
     if request.gone:
         return
     if isinstance(reply.body, bytes):
@@ -91,7 +92,9 @@ async def _send_file(request: Any, part: _Slice, clock: Clock) -> None:
 
     watch_first = clock.callLater(STALL_S, watch)
     try:
-        sent: Deferred[Any] = FileSender().beginFileTransfer(part, request)
+        sender = FileSender()
+        sender.CHUNK_SIZE = SLICE
+        sent: Deferred[Any] = sender.beginFileTransfer(part, request)
         await sent
     except Exception as error:  # noqa: BLE001 (FileSender raises a bare Exception when the client goes)
         await _break_off(request, f"the client left during its answer ({error})")

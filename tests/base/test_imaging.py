@@ -161,6 +161,17 @@ def test_broken_bytes_make_a_picture_or_a_request_error_and_nothing_else(keep: K
             pass
 
 
+@pytest.mark.parametrize("byte", [0x80, 0xC3, 0xFF])
+def test_heic_with_an_item_type_that_is_no_text_does_not_end_the_process(keep: Keep, byte: int) -> None:
+    """pi_heif 1.4.0 dies of it."""
+    place = HEIC.index(b"Exif")
+    for number in range(4):
+        path = keep(HEIC[: place + number] + bytes((byte,)) + HEIC[place + number + 1 :])
+        for read in (imaging.load_rgb, finish, lambda p: imaging.inspect(p, MANY)):
+            with pytest.raises(NotAPicture):
+                read(path)
+
+
 def test_a_fault_of_the_disk_is_not_the_pictures(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         imaging.inspect(tmp_path / "gone.jpg", MANY)

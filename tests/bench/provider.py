@@ -35,7 +35,9 @@ class Bench:
 
     async def edit(self, photo: Photo, preset: Preset, call: Call) -> Picture:
         file = await self._tools.disk.run(photo.path.open, "rb")
-        response: Any = await self._tools.http.post(f"{self._url}/{preset.prompt}", data=FileBodyProducer(file))
+        body = FileBodyProducer(file, readSize=256 << 10)
+        url = f"{self._url}/{preset.prompt}"
+        response: Any = await self._tools.http.post(url, data=body, unbuffered=True)
         if response.code != 200:
             raise Unavailable(f"The service answered {response.code}.")
         await save_body(response, call.answer, max_bytes=20_000_000, disk=self._tools.disk)

@@ -1,0 +1,60 @@
+"""A fake as a process of its own; it prints its port.
+
+python -m boothd.sandbox.fakes gemini --port 9001 --ledger gemini.jsonl --set latency_s=12 --set spread_s=4"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from boothd.sandbox.fakes import FAKES, start_fake
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m boothd.sandbox.fakes", description="Fake provider servers.")
+    parser.add_argument("name", choices=sorted(FAKES))
+    parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    parser.add_argument("--interface", default="127.0.0.1")
+    parser.add_argument("--ledger", type=Path, help="where charges are kept; they are counted on from there")
+    parser.add_argument("--seed", type=int, default=1, help="of latency and failures")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting; see --words")
+    parser.add_argument("--words", action="store_true", help="print the words for prompts and the settings, and end")
+    said = parser.parse_args()
+    kind = FAKES[said.name]
+    if said.words:
+        _print_words(said.name)
+        return
+
+    from twisted.internet import reactor as installed  # noqa: TID251 (this is a program of its own)
+
+    reactor: Any = installed
+    settings = {name: yaml.safe_load(value) for name, _, value in (pair.partition("=") for pair in said.set)}
+    try:
+        running = start_fake(
+            reactor,
+            kind,
+            port=said.port,
+            interface=said.interface,
+            ledger=said.ledger,
+            settings=settings,
+            seed=said.seed,
+        )
+    except ValueError as error:
+        parser.error(str(error))
+    sys.stdout.write(f"{running.port}\n")
+    sys.stdout.flush()
+    reactor.run()
+
+
+def _print_words(name: str) -> None:
+    kind = FAKES[name]
+    lines = [f"[[{word}]]".ljust(32) + meaning for word, meaning in kind.words.items()]
+    fields = kind.Settings.model_fields.items()
+    lines += ["", *(f"--set {n}={field.default}".ljust(32) + (field.description or "") for n, field in fields)]
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()
