@@ -154,7 +154,8 @@ class Provider(Protocol):
     """What the registry holds: a class with these attributes, made from its settings and the tools.
 
     name: as it stands in links and files. effects: the slot's menu. paid: whether a call may cost money, even while no
-    price is set. Options: the slot's own fields. Settings: the provider's own file. Raises NotConfigured from its constructor when it cannot work (no key), with the reason."""
+    price is set. Options: the slot's own fields. Settings: the provider's own file. Its constructor raises NotConfigured
+    when it cannot work (no key), with the reason."""
 
     name: ClassVar[str]
     title: ClassVar[str]

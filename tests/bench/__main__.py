@@ -38,7 +38,7 @@ def read_port(child: "subprocess.Popen[str]", pattern: str = r"(\d+)") -> int:
     for line in child.stdout:
         found = re.search(pattern, line)
         if found:
-            subprocess.Popen(["cat"], stdin=child.stdout, stdout=sys.stderr if os.environ.get("BENCH_LOG") else subprocess.DEVNULL)
+            subprocess.Popen(["cat"], stdin=child.stdout, stdout=subprocess.DEVNULL)
             return int(found[1])
     raise RuntimeError("the process ended before it listened")
 

@@ -5,6 +5,7 @@ python -m tests.bench.daemon HOME [--no-fsync]
 
 import sys
 from pathlib import Path
+from typing import Any
 
 
 def main(home: Path, *, fsync: bool) -> int:
@@ -29,10 +30,10 @@ def main(home: Path, *, fsync: bool) -> int:
     logs.begin(sys.stdout, "info")
     from twisted.internet import reactor as _reactor  # noqa: TID251
 
-    reactor: object = _reactor
-    reactor.addSystemEventTrigger("before", "shutdown", house.stopService)  # type: ignore[attr-defined]
-    reactor.callWhenRunning(house.startService)  # type: ignore[attr-defined]
-    reactor.run()  # type: ignore[attr-defined]
+    reactor: Any = _reactor
+    reactor.addSystemEventTrigger("before", "shutdown", house.stopService)
+    reactor.callWhenRunning(house.startService)
+    reactor.run()
     return 0
 
 

@@ -6,7 +6,7 @@ by treq, decodes the answer once in a thread, sends it on. It keeps nothing, pro
 
 import io
 import sys
-from typing import Any
+from typing import Any, cast
 
 
 def main(url: str) -> None:
@@ -21,9 +21,10 @@ def main(url: str) -> None:
     from twisted.internet.threads import deferToThread
     from twisted.web import server
     from twisted.web.client import Agent, HTTPConnectionPool
+    from twisted.web.iweb import IAgent
 
     reactor: Any = _reactor
-    http = treq.client.HTTPClient(Agent(reactor, pool=HTTPConnectionPool(reactor)))
+    http = treq.client.HTTPClient(cast(IAgent, Agent(reactor, pool=HTTPConnectionPool(reactor))))
 
     def decode(data: bytes) -> None:
         Image.open(io.BytesIO(data)).load()
@@ -57,7 +58,7 @@ def main(url: str) -> None:
             self.finish()
 
     site = server.Site(Any, requestFactory=Request)
-    site.log = lambda _: None  # type: ignore[method-assign]
+    site.log = lambda _: None  # type: ignore[method-assign,assignment]
     port = reactor.listenTCP(0, site, backlog=4096, interface="127.0.0.1")
     print(port.getHost().port, flush=True)
     reactor.run()

@@ -6,7 +6,7 @@ POST /hold          answers after POST /release
 """
 
 import io
-import sys
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -34,7 +34,7 @@ def main() -> None:
     from twisted.internet import reactor as _reactor  # noqa: TID251
     from twisted.web import http
 
-    reactor: object = _reactor
+    reactor: Any = _reactor
     answer = make_answer()
     held: list[http.Request] = []
 
@@ -67,11 +67,11 @@ def main() -> None:
 
     factory = http.HTTPFactory(reactor=reactor)
     factory.protocol = Channel  # type: ignore[assignment]
-    factory.log = lambda _: None  # type: ignore[method-assign]
-    port = reactor.listenTCP(0, factory, backlog=4096, interface="127.0.0.1")  # type: ignore[attr-defined]
+    factory.log = lambda _: None  # type: ignore[method-assign,assignment]
+    port = reactor.listenTCP(0, factory, backlog=4096, interface="127.0.0.1")
     print(port.getHost().port, flush=True)
-    reactor.run()  # type: ignore[attr-defined]
+    reactor.run()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
