@@ -36,7 +36,7 @@ def main() -> None:
 
     reactor: Any = _reactor
     answer = make_answer()
-    held: list[http.Request] = []
+    held: list[Any] = []
 
     class Request(http.Request):
         def handleContentChunk(self, data: bytes) -> None:

@@ -154,8 +154,6 @@ class Exchange(_Request):  # type: ignore[misc]
             await self._drip(body, answer.over_s)
         else:
             await _Sender(self, body).done
-        if not self.alive:
-            return
         if whole:
             self.finish()
         elif answer.manner is Manner.SHORT:
