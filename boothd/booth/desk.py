@@ -92,7 +92,9 @@ class Desk:
                 receive_ms=arrival.receive_ms,
                 keep_failures=slot.slot.keep_failures,
             )
-            return await self.spool.accept(incoming, received), received
+            job = await self.spool.accept(incoming, received)
+            # What the client said stands in the journal; while hundreds of photos wait it need not be held as well.
+            return job, received.model_copy(update={"form": (), "query": ""})
         except BaseException:
             incoming.discard()
             raise

@@ -6,7 +6,7 @@ status 200. Source: the customer's recorded request of DSLR Remote Pro 3.30.2 fo
 
 import hmac
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, cast
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -90,7 +90,7 @@ class Counter:
         return UploadAdmission(self._desk, self._stats, self._password(), limit)
 
     async def _answer(self, request: Any, provider: str, number: int, key: str) -> Reply:
-        upload: Upload | None = getattr(request, "upload", None)
+        upload, request.upload = request.upload, None  # hundreds wait at the same time: hold nothing twice
         if upload is None:
             raise NoFile("Send the photo as a multipart form, in the field fileToUpload.")
         incoming = cast(Incoming, upload.sink)  # what our admission gave
@@ -100,14 +100,16 @@ class Counter:
             incoming.discard()
             self._stats.count_upload(error.code)
             raise
-        visit = Visit(self._desk, self._stats, upload, incoming, slot)
+        visit = Visit(self._desk, self._stats, upload.started_s, slot)
+        arriving = visit.accept(upload, incoming)
+        del upload, incoming
         reply: Deferred[Reply] = Deferred()
 
         def over(outcome: object) -> None:
             self._background.start("end a visit", visit.reply_over(lost=isinstance(outcome, Failure)))
 
         request.notifyFinish().addBoth(over)
-        self._background.start("answer an upload", visit.run(reply))
+        self._background.start("answer an upload", visit.run(arriving, reply))
         try:
             return await visit.budget.limit(reply)
         except OutOfTime as error:
@@ -144,10 +146,10 @@ class Visit:
 
     log = Logger()
 
-    def __init__(self, desk: Desk, stats: Stats, upload: Upload, incoming: Incoming, slot: LiveSlot) -> None:
-        self._desk, self._stats, self._upload, self._incoming, self._slot = desk, stats, upload, incoming, slot
+    def __init__(self, desk: Desk, stats: Stats, started_s: float, slot: LiveSlot) -> None:
+        self._desk, self._stats, self._started_s, self._slot = desk, stats, started_s, slot
         config, clock = desk.config().budget, desk.clock
-        starts_s = upload.started_s if config.starts == "first-byte" else clock.seconds()
+        starts_s = started_s if config.starts == "first-byte" else clock.seconds()
         self.budget = Budget(clock, starts_s + config.total)
         self._working: Deferred[Made] | None = None
         self._left: BoothdError | None = None
@@ -178,9 +180,10 @@ class Visit:
         finally:
             self._delivered.callback(None)
 
-    async def run(self, reply: "Deferred[Reply]") -> None:
+    async def run(self, arriving: "Coroutine[Any, Any, tuple[Job, Received]]", reply: "Deferred[Reply]") -> None:
+        """Answer the upload that `arriving` (`accept`) brings."""
         try:
-            answer = await self._run()
+            answer = await self._run(*await arriving)
         except BoothdError as error:
             error.job = self.job
             _fail(reply, error)
@@ -204,8 +207,7 @@ class Visit:
         told = self._told(error.status, error)
         await self._desk.close_failed(job, error, self._tally.charged, answered=told, received=received)
 
-    async def _run(self) -> Reply:
-        job, received = await self._accept()
+    async def _run(self, job: Job, received: Received) -> Reply:
         self._job, self._received = job, received
         try:
             made = await self._make(job, received, self._tally)
@@ -216,8 +218,9 @@ class Visit:
         await self._desk.close_ok(job, self._told(200, None), self._delivered)
         return self._picture(job, received, made)
 
-    async def _accept(self) -> tuple[Job, Received]:
-        upload, now_s = self._upload, self._desk.clock.seconds()
+    async def accept(self, upload: Upload, incoming: Incoming) -> tuple[Job, Received]:
+        """Make a job of the upload. Raises RequestError, counted."""
+        now_s = self._desk.clock.seconds()
         arrival = Arrival(
             room="booth",
             name=upload.filename,
@@ -226,7 +229,7 @@ class Visit:
             receive_ms=round((now_s - upload.started_s) * 1000, 1),
         )
         try:
-            return await self._desk.accept(self._incoming, self._slot, arrival)
+            return await self._desk.accept(incoming, self._slot, arrival)
         except RequestError as error:
             self._stats.count_upload(error.code)
             raise
@@ -243,7 +246,7 @@ class Visit:
             self._working = None
 
     def _told(self, status: int, error: BoothdError | None) -> Answered:
-        took_s = self._desk.clock.seconds() - self._upload.started_s
+        took_s = self._desk.clock.seconds() - self._started_s
         return Answered(
             at=self._desk.clock.now(),
             status=status,

@@ -190,7 +190,7 @@ class Request(_Stock):  # type: ignore[misc]
             raise SpoolUnhealthy("The photo could not be written to the disk in time.") from error
         if self._admission is None:  # the client left meanwhile and the sink is discarded
             raise BrokenUpload()
-        self._admission = self._intake = None
+        self._admission = self._intake = self._form = None
         self.upload = Upload(
             form.fields,
             form.field,

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import ParamSpec, Protocol, TypeVar
 
 from twisted.internet.defer import Deferred
 
@@ -17,8 +17,8 @@ from boothd.spool.disk import Disk
 from boothd.spool.job import JOURNAL, Job, State
 from boothd.spool.journal import Received, dump
 
-if TYPE_CHECKING:
-    from boothd.spool.spool import Spool
+P = ParamSpec("P")
+T = TypeVar("T")
 
 GATHER = 128 << 10
 """Bytes that are gathered before a disk thread is woken for them: a hop costs more than their copying."""
@@ -27,6 +27,12 @@ HIGH_WATER = 512 << 10
 """Bytes that may wait for the disk before the sender is paused."""
 
 COPY_BYTES = 1 << 20
+
+
+class InThread(Protocol):
+    """Runs a disk operation in a disk thread, as `Spool.in_thread` does."""
+
+    async def __call__(self, call: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +52,10 @@ class Incoming:
     Every byte is written and hashed in a disk thread. `write` returns False when the sender should pause until the
     function given to `on_drain` is called."""
 
-    def __init__(self, spool: "Spool", background: Background, id: str, directory: Path, disk: Disk) -> None:
+    def __init__(self, in_thread: InThread, background: Background, id: str, directory: Path, disk: Disk) -> None:
         self.id = id
         self.directory = directory
-        self._spool, self._background, self._disk = spool, background, disk
+        self._in_thread, self._background, self._disk = in_thread, background, disk
         self._resume: Callable[[], None] = lambda: None
         self._waiting: list[bytes] = []
         self._waiting_bytes = 0
@@ -110,7 +116,7 @@ class Incoming:
     async def copy_from(self, path: Path) -> None:
         """Take a whole file instead of `write` and `close`. Raises as `close` does, and OSError for `path` itself."""
         self._head = None
-        unreadable = await self._spool.in_thread(self._copy, path)
+        unreadable = await self._in_thread(self._copy, path)
         if unreadable is not None:
             raise unreadable
 
@@ -200,7 +206,7 @@ class Incoming:
         try:
             while self._enough and not self._discarded:
                 pieces, self._waiting = self._waiting, []
-                await self._spool.in_thread(self.store, pieces)
+                await self._in_thread(self.store, pieces)
                 was_full = self._waiting_bytes >= HIGH_WATER
                 self._waiting_bytes = sum(map(len, self._waiting))
                 if was_full and self._waiting_bytes < HIGH_WATER:
@@ -227,7 +233,7 @@ class Incoming:
 
     async def _remove(self) -> None:
         await self._drained()
-        await self._spool.in_thread(self.remove)
+        await self._in_thread(self.remove)
 
     @property
     def _file_name(self) -> str:

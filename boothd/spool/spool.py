@@ -97,7 +97,7 @@ class Spool:
     def receive(self) -> Incoming:
         """Begin a photo. Nothing is on disk before its first bytes."""
         id = new_id(self._clock.now(), self._random)
-        return Incoming(self, self._background, id, self._places[State.INCOMING] / id, self.disk)
+        return Incoming(self.in_thread, self._background, id, self._places[State.INCOMING] / id, self.disk)
 
     async def accept(self, incoming: Incoming, received: Received) -> Job:
         """The promise: once this returns, no crash loses the photo. Raises DiskFull, SpoolUnhealthy."""
