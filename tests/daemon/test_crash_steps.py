@@ -1,7 +1,7 @@
 """boothd ends at every single step that one upload makes on the disk, and is started again: the promises hold.
 
-Every step is met four times: killed before it, killed when half of it is written (a write), killed after it, and with the
-power cut after it, so that all is gone that was not synced by then.
+Every step is met three times: killed before it, killed when half of it is written (a write), and with the power cut after
+it, so that all is gone that was not synced by then.
 """
 
 import json
@@ -150,7 +150,7 @@ class Evening:
 
     def crash(self, steps: Sequence[str], step: int, *, days: bool) -> None:
         """Crash at this step in every way."""
-        ways: list[tuple[When, bool]] = [("before", False), ("middle", False), ("after", False), ("after", True)]
+        ways: list[tuple[When, bool]] = [("before", False), ("middle", False), ("after", True)]
         for when, power in ways:
             if when == "middle" and not steps[step - 1].startswith("write"):
                 continue
