@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import yaml
@@ -128,24 +128,45 @@ def post(url: str) -> None:
         reply.read()
 
 
-async def waiting(service_port: int, count: int, concurrency: int) -> float:
-    """KiB of the daemon's memory for each of `count` requests that wait."""
-    jpeg = photo(20 << 10)
-    with boothd(service_port, concurrency=concurrency) as (port, pid):
-        await many(slot(port, 1), jpeg, 50, 200)
-        before = resident(pid)
-        state = (r'boothd_turns_waiting{provider="bench"}', r'boothd_turns_taken{provider="bench"}')
-        tasks: list[asyncio.Future[float]] = []
-        while len(tasks) < count:  # fifty at a time: what waits is measured, not what arrives
-            tasks += [asyncio.ensure_future(upload(slot(port, 2), unique(jpeg))) for _ in range(50)]
-            while sum([await asyncio.to_thread(metric, port, s) for s in state]) < len(tasks):
-                await asyncio.sleep(0.01)
-        each = (resident(pid) - before) / count / 1024
-        while not all(task.done() for task in tasks):
-            await asyncio.to_thread(post, f"http://127.0.0.1:{service_port}/release")
-            await asyncio.sleep(0.05)
-        await asyncio.gather(*tasks)
+def held(service_port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{service_port}/held") as reply:
+        return int(reply.read())
+
+
+def in_turns(port: int) -> int:
+    """How many photos the daemon at `port` has at its provider or waiting for it."""
+    state = (r'boothd_turns_waiting{provider="bench"}', r'boothd_turns_taken{provider="bench"}')
+    return int(sum(metric(port, s) for s in state))
+
+
+async def memory(service_port: int, pid: int, target: Target, waiting: Callable[[], int], count: int) -> float:
+    """KiB of memory of process `pid` for each of `count` requests that wait at `target`."""
+    jpeg, before = photo(20 << 10), resident(pid)
+    tasks: list[asyncio.Future[float]] = []
+    while len(tasks) < count:  # fifty at a time: what waits is measured, not what arrives
+        tasks += [asyncio.ensure_future(upload(target, unique(jpeg))) for _ in range(50)]
+        while await asyncio.to_thread(waiting) < len(tasks):
+            await asyncio.sleep(0.01)
+    each = (resident(pid) - before) / count / 1024
+    while not all(task.done() for task in tasks):
+        await asyncio.to_thread(post, f"http://127.0.0.1:{service_port}/release")
+        await asyncio.sleep(0.05)
+    await asyncio.gather(*tasks)
     return each
+
+
+async def waiting(service_port: int, count: int, concurrency: int) -> float:
+    """KiB of boothd's memory per waiting request."""
+    with boothd(service_port, concurrency=concurrency) as (port, pid):
+        await many(slot(port, 1), photo(20 << 10), 50, 200)
+        return await memory(service_port, pid, slot(port, 2), lambda: in_turns(port), count)
+
+
+async def waiting_at_relay(service_port: int, count: int) -> float:
+    """KiB of the bare relay's memory per waiting request."""
+    with process("tests.bench.relay", f"http://127.0.0.1:{service_port}/hold") as relay:
+        target = Target(read_port(relay), "/")
+        return await memory(service_port, relay.pid, target, lambda: held(service_port), count)
 
 
 async def stall(service_port: int, *more: str) -> float:
@@ -173,6 +194,7 @@ async def run(count: int) -> None:
         print(f"\nmemory per request, {waiters} waiting")
         print(f"  for a turn at the provider     {await waiting(service_port, waiters, 4):8.1f} KiB")
         print(f"  for the provider's answer      {await waiting(service_port, waiters, waiters):8.1f} KiB")
+        print(f"  the same at the bare relay     {await waiting_at_relay(service_port, waiters):8.1f} KiB")
         print("\nlongest stall of the reactor, 20 uploads of 5 MB at once")
         ours, careless = await stall(service_port), await stall(service_port, "--no-fsync")
         print(f"  durable {ours:.1f} ms, without fsync {careless:.1f} ms, ratio {ours / careless:.2f}")

@@ -47,6 +47,12 @@ def main() -> None:
                 held.append(self)
                 self.notifyFinish().addErrback(lambda _: held.remove(self) if self in held else None)
                 return
+            if self.path == b"/held":
+                said = str(len(held)).encode()
+                self.setHeader(b"content-length", str(len(said)).encode())
+                self.write(said)
+                self.finish()
+                return
             if self.path == b"/release":
                 waiting, held[:] = list(held), []
                 for request in waiting:
