@@ -42,7 +42,7 @@ def photo(number: int = 1, size: tuple[int, int] = (640, 480), form: str = "JPEG
     """A face before a green wall; another number, another face."""
     image = Image.new("RGB", size, (60, 180, 80))
     pen, (width, height) = ImageDraw.Draw(image), size
-    pen.ellipse((width * 0.38, height * 0.15, width * 0.62, height * 0.6), fill=(210, 160, 130 + number))
+    pen.ellipse((width * 0.38, height * 0.15, width * 0.62, height * 0.6), fill=(210, 160, 90 + 20 * number))
     pen.ellipse((width * 0.25, height * 0.58, width * 0.75, height * 1.4), fill=(150, 40, 30))
     out = io.BytesIO()
     image.save(out, form)
@@ -110,7 +110,7 @@ def exchange(
         data = b""
         reset = False
         while True:
-            head, end, rest = data.partition(b"\r\n\r\n")
+            _, end, rest = data.partition(b"\r\n\r\n")
             if leave_at is not None and end and len(rest) >= leave_at:
                 break
             try:
@@ -195,7 +195,7 @@ def paid(name: str, prompt: str, guest: bytes | None = None) -> tuple[str, str, 
     as_json = {"Content-Type": "application/json"}
     match name:
         case "gemini":
-            parts = [{"inlineData": {"mimeType": "image/jpeg", "data": data}}, {"text": prompt}]
+            parts: list[Any] = [{"inlineData": {"mimeType": "image/jpeg", "data": data}}, {"text": prompt}]
             body = json.dumps({"contents": [{"parts": parts}]}).encode()
             return "POST", "/v1/models/gemini-3-pro-image:generateContent", body, as_json
         case "openai-images":
@@ -203,8 +203,8 @@ def paid(name: str, prompt: str, guest: bytes | None = None) -> tuple[str, str, 
             return "POST", "/v1/images/edits", body, headers
         case "deepseek":
             picture = {"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}}
-            content = [picture, {"type": "text", "text": f"{prompt} Answer in json."}]
-            asked = {"model": "deepseek-flash", "messages": [{"role": "user", "content": content}]}
+            content: list[Any] = [picture, {"type": "text", "text": f"{prompt} Answer in json."}]
+            asked: dict[str, Any] = {"model": "deepseek-flash", "messages": [{"role": "user", "content": content}]}
             asked |= {"response_format": {"type": "json_object"}, "thinking": {"type": "disabled"}}
             return "POST", "/chat/completions", json.dumps(asked).encode(), as_json
     fields = {"do": "create_queue", "url": "http://guest.test/1.jpg", "content": f"{prompt} [[fetch=never]]"}

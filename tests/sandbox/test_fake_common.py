@@ -53,7 +53,7 @@ async def test_the_script_decides_answer_and_charge(
     start: Start, name: str, script: str, status: int, charges: int
 ) -> None:
     client = start(name)
-    reply = await client.pay(script)
+    reply = await client.pay(f"a prompt {script}")
     assert (reply.status, reply.complete) == (status, True)
     assert await client.charges() == charges
     assert isinstance(reply.json, dict)
@@ -132,8 +132,7 @@ async def test_the_body_breaks_off(start: Start, name: str) -> None:
 async def test_the_body_stops(start: Start, name: str) -> None:
     client = start(name)
     whole = await client.pay("x")
-    half = len(whole.body) // 2 - 20
-    reply = await client.pay("[[hang-body]]", leave_at=half)
+    reply = await client.pay("[[hang-body]]", leave_at=len(whole.body) // 3)
     assert not reply.complete
     assert await client.ask("open?working=0&connections=0") == {"working": 0, "connections": 0, "held": 0}
     assert await client.charges() == 2
@@ -149,7 +148,7 @@ async def test_it_sees_a_client_leave(start: Start, name: str, script: str, char
         assert (await client.ask("open?working=1"))["connections"] == 1
     await client.ask("calls?ended=1")
     assert await _ended(client) == ["abandoned"]
-    assert await client.charges() == charges
+    assert len(await client.ask(f"ledger?count={charges}")) == charges
 
 
 @asynchronous
@@ -210,10 +209,12 @@ async def test_an_outage_begins_and_ends(start: Start, name: str) -> None:
 @asynchronous
 async def test_the_port_can_be_closed_for_a_while(start: Start, name: str) -> None:
     client = start(name)
-    await client.call("POST", "/__sandbox__/refuse?seconds=0.05")
+    await client.call("POST", "/__sandbox__/refuse?seconds=3600")
     with pytest.raises(ConnectionRefusedError):
-        while True:
-            await client.pay("x")
+        await client.pay("x")
+    client.running.listen(client.port)
+    assert (await client.pay("x")).status == 200
+    await client.call("POST", "/__sandbox__/refuse?seconds=0.01")
 
     def until_open() -> None:
         while True:
@@ -221,7 +222,6 @@ async def test_the_port_can_be_closed_for_a_while(start: Start, name: str) -> No
                 return
 
     await client.run(until_open)
-    assert (await client.pay("x")).status == 200
 
 
 @asynchronous

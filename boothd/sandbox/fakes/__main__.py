@@ -50,9 +50,9 @@ def main() -> None:
 
 def _print_words(name: str) -> None:
     kind = FAKES[name]
-    lines = [f"[[{word}]]".ljust(32) + meaning for word, meaning in kind.words.items()]
+    lines = [f"[[{word}]]".ljust(32) + " " + meaning for word, meaning in kind.words.items()]
     fields = kind.Settings.model_fields.items()
-    lines += ["", *(f"--set {n}={field.default}".ljust(32) + (field.description or "") for n, field in fields)]
+    lines += ["", *(f"--set {n}={field.default}".ljust(32) + " " + (field.description or "") for n, field in fields)]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

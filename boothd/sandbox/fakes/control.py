@@ -11,18 +11,19 @@ GET  words                  what may stand in a prompt's double square brackets
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
 
-from boothd.sandbox.fakes.server import Fake, Problem
+from boothd.sandbox.fakes.problems import Problem
+from boothd.sandbox.fakes.server import Fake
 from boothd.sandbox.fakes.wire import Answer, Exchange
 
 
 class Control:
     """Adds the routes to a fake. refuse: closes the port for some seconds."""
 
-    def __init__(self, fake: Fake, refuse: Callable[[float], None] | None = None) -> None:
+    def __init__(self, fake: Fake, refuse: Callable[[float], Awaitable[None]] | None = None) -> None:
         self._fake, self._refuse = fake, refuse
         for name in ("ledger", "calls", "open", "settings", "words"):
             fake.route("GET", f"/__sandbox__/{name}", getattr(self, f"_{name}"))
@@ -72,7 +73,7 @@ class Control:
     async def _set_refuse(self, exchange: Exchange) -> Answer:
         if self._refuse is None:
             raise Problem(404, "This fake does not own its port.")
-        self._refuse(float(_number(exchange, "seconds") or 1))
+        await self._refuse(float(_number(exchange, "seconds") or 1))
         return _said({})
 
     async def _set_release(self, _: Exchange) -> Answer:

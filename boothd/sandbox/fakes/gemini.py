@@ -13,10 +13,13 @@ from boothd.sandbox.fakes.gemini_models import MODELS, Model
 from boothd.sandbox.fakes.gemini_request import Inline, Request, check, read_request
 from boothd.sandbox.fakes.pages import page_of
 from boothd.sandbox.fakes.pictures import Unreadable
+from boothd.sandbox.fakes.problems import KeyProblem, Problem
 from boothd.sandbox.fakes.script import COMMON, PICTURE, Words
-from boothd.sandbox.fakes.server import Fake, Problem, Work, error_page
+from boothd.sandbox.fakes.server import Fake
 from boothd.sandbox.fakes.settings import CommonSettings
+from boothd.sandbox.fakes.spoiling import error_page
 from boothd.sandbox.fakes.wire import Answer, Exchange
+from boothd.sandbox.fakes.work import Work, masked
 
 STATUSES = {
     400: ("INVALID_ARGUMENT", "Request contains an invalid argument."),
@@ -81,12 +84,10 @@ class Gemini(Fake):
         """As every fake's, but a bad key is 400 here and a missing one 403."""
         try:
             super().check_key(key)
-        except Problem as problem:
-            if problem.kind == "no key":
+        except KeyProblem as problem:
+            if problem.missing:
                 raise Problem(403, NO_KEY) from None
-            if problem.kind == "key":
-                raise Problem(400, "API key not valid. Please pass a valid API key.", "API_KEY_INVALID") from None
-            raise
+            raise Problem(400, "API key not valid. Please pass a valid API key.", "API_KEY_INVALID") from None
 
     def explain(self, problem: Problem) -> Answer:
         status = problem.status
@@ -166,11 +167,6 @@ class Gemini(Fake):
             said = f"The File {file.name.removeprefix('files/')} is not in an ACTIVE state and usage is not allowed."
             raise Problem(400, said, words=Words({"reason": "FAILED_PRECONDITION"}))
         return file.data
-
-
-def masked(key: str) -> str:
-    """The end of a key: enough to tell two apart."""
-    return f"…{key[-4:]}"
 
 
 def _key(exchange: Exchange) -> str:

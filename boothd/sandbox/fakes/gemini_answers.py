@@ -55,11 +55,12 @@ def size_of(request: Request, photos: list[bytes]) -> tuple[int, int]:
 def _candidate(request: Request, photos: list[bytes], model: Model, words: Words) -> dict[str, Any]:
     if "finish" in words:
         kind = words.one_of("content", "absent", "empty", "no-parts")
-        content: dict[str, Any] = {
+        kinds: dict[str, dict[str, Any]] = {
             "absent": {},
             "empty": {"content": {"parts": []}},
             "no-parts": {"content": {"role": "model"}},
-        }[kind]
+        }
+        content = kinds[kind]
         return {**content, "finishReason": words.text("finish"), "index": 0}
     if not request.draws(model):
         text = read_photos(photos, f"{request.system}\n{request.prompt}", bare=request.json_wanted, words=words)

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from boothd.sandbox.fakes.pages import page_of
+from boothd.sandbox.fakes.problems import Problem
 from boothd.sandbox.fakes.script import Script
-from boothd.sandbox.fakes.server import Fake, Problem
+from boothd.sandbox.fakes.server import Fake
 from boothd.sandbox.fakes.wire import Answer, Exchange
 
 KEPT = timedelta(hours=48)

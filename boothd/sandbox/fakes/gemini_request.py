@@ -7,7 +7,7 @@ from typing import Any
 
 from boothd.sandbox.fakes.bulk import Bulk
 from boothd.sandbox.fakes.gemini_models import Model
-from boothd.sandbox.fakes.server import Problem
+from boothd.sandbox.fakes.problems import Problem
 
 TYPES = {"image/png", "image/jpeg", "image/jpg", "image/webp", "image/heic", "image/heif"}
 VERTEX_ONLY = ("personGeneration", "outputMimeType", "outputCompressionQuality", "imageOutputOptions")

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from boothd.sandbox.fakes.server import Problem
+from boothd.sandbox.fakes.problems import Problem
 from boothd.sandbox.fakes.wire import Answer, Exchange
 
 

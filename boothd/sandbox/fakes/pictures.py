@@ -9,6 +9,7 @@ import math
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from random import Random
 
 import numpy as np
@@ -64,6 +65,8 @@ def picture_bytes(photos: Sequence[bytes], wanted: Wanted, words: Words = CALM) 
     if form not in {"JPEG", "PNG", "WEBP"}:
         raise NotAScript(f"format={form}")
     size = words.pixels("picture") or wanted.size
+    if "canned" in words:
+        return _canned(size, form, words.size("size"))
     picture = make_picture(photos, Wanted(wanted.prompt, size, form, wanted.draft))
     out = io.BytesIO()
     if "gif" in words:
@@ -74,6 +77,13 @@ def picture_bytes(photos: Sequence[bytes], wanted: Wanted, words: Words = CALM) 
         picture.save(out, form, quality=88)
     data = padded(out.getvalue(), words.size("size"))
     return data[: len(data) // 2] if "truncated" in words else data
+
+
+@lru_cache(maxsize=8)
+def _canned(size: tuple[int, int], form: str, size_bytes: int) -> bytes:
+    out = io.BytesIO()
+    make_picture([], Wanted("canned", size)).save(out, form)
+    return padded(out.getvalue(), size_bytes)
 
 
 def draw(prompt: str, size: tuple[int, int]) -> Image.Image:
@@ -96,20 +106,24 @@ def padded(picture: bytes, size_bytes: int) -> bytes:
     missing = size_bytes - len(picture)
     if missing < 16:
         return picture
-    filling = Random(1).randbytes(missing)  # noqa: S311 (filling)
     if picture.startswith(b"\xff\xd8"):
-        parts, at = [picture[:2]], 0
+        parts = [picture[:2]]
         while missing > 4:
             length = min(SEGMENT, missing - 4)
             length -= 4 if 0 < missing - 4 - length < 5 else 0
-            parts += [b"\xff\xfe", (length + 2).to_bytes(2, "big"), filling[at : at + length]]
-            at, missing = at + length, missing - length - 4
+            parts += [b"\xff\xfe", (length + 2).to_bytes(2, "big"), _filling()[:length]]
+            missing -= length + 4
         return b"".join([*parts, picture[2:]])
     if picture.startswith(b"\x89PNG"):
-        chunk = b"saNd" + filling[: missing - 12]
+        chunk = b"saNd" + (_filling() * (missing // SEGMENT + 1))[: missing - 12]
         whole = (len(chunk) - 4).to_bytes(4, "big") + chunk + zlib.crc32(chunk).to_bytes(4, "big")
         return picture[:-12] + whole + picture[-12:]
     return picture
+
+
+@cache
+def _filling() -> bytes:
+    return Random(1).randbytes(SEGMENT)  # noqa: S311 (filling)
 
 
 def _edited(photos: Sequence[bytes], wanted: Wanted) -> Image.Image:

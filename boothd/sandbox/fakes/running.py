@@ -33,12 +33,16 @@ class Running:
         self._listening = self._reactor.listenTCP(port, self._site, backlog=1024, interface=self._interface)
         self.port = self._listening.getHost().port
 
-    def refuse(self, seconds: float) -> None:
+    async def refuse(self, seconds: float) -> None:
         """Close the port for a while; open connections go on."""
         if self._listening is not None:
             listening, self._listening = self._listening, None
-            listening.stopListening()
-            self.fake.clock.callLater(seconds, self.listen, self.port)
+            await listening.stopListening()
+            self.fake.clock.callLater(seconds, self._again)
+
+    def _again(self) -> None:
+        if self._listening is None:
+            self.listen(self.port)
 
     async def stop(self) -> None:
         """Close the port, drop every connection, end the threads."""

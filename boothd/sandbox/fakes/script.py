@@ -36,6 +36,7 @@ PICTURE: Mapping[str, str] = {
     "size=8M": "a picture of so many bytes",
     "picture=WIDTHxHEIGHT": "a picture of so many pixels",
     "format=FORMAT": "jpeg, png or webp",
+    "canned": "a ready picture instead of one made of the photo: for measuring",
     "truncated": "a picture cut in half",
     "gif": "a GIF",
     "bomb": "a PNG that claims 60000x60000 pixels",

@@ -1,44 +1,30 @@
 """What every fake has: routes, keys, scripts, charges, and the way from a request to an answer."""
 
 import asyncio
-import html
 import re
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Hashable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any, ClassVar
 
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 
-from boothd.base.aio import Background
+from boothd.base.aio import Background, ended
 from boothd.base.clock import Clock
 from boothd.base.threads import Threads
 from boothd.sandbox.fakes.ledger import Ledger
-from boothd.sandbox.fakes.script import CALM, COMMON, NotAScript, Script, Words
+from boothd.sandbox.fakes.problems import KeyProblem, Problem
+from boothd.sandbox.fakes.script import COMMON, NotAScript, Script, Words
 from boothd.sandbox.fakes.settings import CommonSettings
-from boothd.sandbox.fakes.wire import Answer, Dropped, Exchange, Manner, forever
+from boothd.sandbox.fakes.spoiling import spoiled
+from boothd.sandbox.fakes.wire import Answer, Dropped, Exchange, forever
+from boothd.sandbox.fakes.work import Work
 
 KEPT_CALLS = 10_000
-LOGIN_PAGE = b"<!DOCTYPE html><title>Welcome</title><p>Log in to this WLAN."
 
 Handler = Callable[..., Awaitable[Answer | None]]
-
-
-class Problem(Exception):
-    """An error that the service answers with; each fake writes it in its own form.
-
-    kind: the service's own name for it. words: of the script that asked for it."""
-
-    def __init__(self, status: int, message: str = "", kind: str = "", words: Words = CALM) -> None:
-        super().__init__(message)
-        self.status, self.message, self.kind, self.words = status, message, kind, words
-
-    @property
-    def headers(self) -> tuple[tuple[str, str], ...]:
-        after = self.words.text("retry-after")
-        return (("retry-after", after),) if after else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,31 +38,17 @@ class Tools:
     agent: Any
 
 
-@dataclass(slots=True)
-class Work:
-    """A paid call. photo: sha256 of the first picture, "" if there is none. ended: how, once it has."""
-
-    photo: str
-    prompt: str
-    model: str
-    key: str
-    size_bytes: int = 0
-    photos: tuple[str, ...] = ()
-    number: int = 0
-    at: str = ""
-    charged: bool = False
-    ended: str = ""
-    detail: dict[str, Any] = field(default_factory=dict)
-
-
 class Fake:
-    """One fake service. `words` and `places` are its script's vocabulary, `Settings` its settings."""
+    """One fake service. `words` and `places` are its script's vocabulary, `Settings` its settings.
+
+    queues: the paid call only begins the work, so that its latency lies elsewhere."""
 
     log = Logger()
     name: ClassVar[str]
     title: ClassVar[str]
     words: ClassVar[Mapping[str, str]] = COMMON
     places: ClassVar[tuple[str, ...]] = ()
+    queues: ClassVar[bool] = False
     Settings: ClassVar[type[CommonSettings]] = CommonSettings
 
     def __init__(self, tools: Tools, settings: CommonSettings | None = None) -> None:
@@ -147,13 +119,14 @@ class Fake:
         """What a key begins with tells its account: bad, barred, poor and busy ones are refused; others are good."""
         good = self.settings.keys
         if not key or key.startswith("bad") or (good and key not in good):
-            raise Problem(401, kind="key" if key else "no key")
+            raise KeyProblem(missing=not key)
         for start, status in {"poor": 402, "barred": 403, "busy": 429}.items():
             if key.startswith(start):
                 raise Problem(status)
 
     def script(self, text: str) -> Script:
-        return Script.of(text, self.name, self.words, self.places)
+        """What a prompt says to this fake, and what is said for all prompts."""
+        return Script.of(f"{self.settings.script} {text}", self.name, self.words, self.places)
 
     # --- paid calls --------------------------------------------------------------------------------------------------
 
@@ -194,10 +167,15 @@ class Fake:
         """What the script and the settings do before anything is made. Raises Problem, Dropped."""
         if "charge-first" in words or self.settings.charge_first:
             await self.charge(work)
-        await self.clock.sleep(self.settings.latency(self.tools.random))
+        if not self.queues:
+            await self.clock.sleep(self.latency())
         await self.hinder(words, work if "charged" in words else None)
         if self.tools.random.random() < self.settings.failure_share:
             raise Problem(self.settings.failure_status)
+
+    def latency(self) -> float:
+        """Seconds that this call takes."""
+        return float(self.settings.latency(self.tools.random))
 
     async def hinder(self, words: Words, charged: Work | None = None) -> None:
         """What a script does to any call. charged: charged if the call fails. Raises Problem, Dropped."""
@@ -216,12 +194,15 @@ class Fake:
         raise Dropped(reset="reset" in words)
 
     async def charge(self, work: Work) -> None:
-        """Put a call into the ledger, once."""
+        """Put a call into the ledger, once; also when the client leaves meanwhile."""
         if work.charged:
             return
         work.charged = True
         said = {name: value for name, value in asdict(work).items() if name not in {"number", "ended", "charged"}}
-        await self.ledger.charge({**said, "call": work.number})
+        await ended(self.background.start("a charge", self._charge({**said, "call": work.number})))
+
+    async def _charge(self, entry: dict[str, Any]) -> None:
+        await self.ledger.charge(entry)
         self.changed()
 
     async def _hold(self) -> None:
@@ -267,21 +248,3 @@ class Fake:
     async def stop(self) -> None:
         """End what goes on behind the answers."""
         await self.background.stop()
-
-
-def spoiled(answer: Answer, words: Words) -> Answer:
-    """An answer as the script wants it to arrive."""
-    if "html" in words:
-        answer = replace(answer, body=LOGIN_PAGE, media_type="text/html; charset=utf-8")
-    elif "bad-json" in words:
-        answer = replace(answer, body=answer.body[: max(1, len(answer.body) * 2 // 3)])
-    elif "empty-body" in words:
-        answer = replace(answer, body=b"")
-    manner = Manner.SHORT if "short" in words else Manner.STOPS if "hang-body" in words else answer.manner
-    return replace(answer, manner=manner, over_s=words.number("slow-body", answer.over_s))
-
-
-def error_page(status: int, message: str) -> Answer:
-    """What a proxy in front of the service would say."""
-    body = f"<html><head><title>{status}</title></head><body><h1>{html.escape(message)}</h1></body></html>"
-    return Answer(body.encode(), status, "text/html")

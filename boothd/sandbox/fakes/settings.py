@@ -21,6 +21,7 @@ class CommonSettings(BaseModel):
     outage_status: int = Field(503, ge=400, le=599, description="the outage's error")
     charge_first: bool = Field(False, description="charge when a request has come, as if each said charge-first")
     keys: tuple[str, ...] = Field((), description="the keys that are good; none: all are, but see `check_key`")
+    script: str = Field("", description="words in [[ ]] that hold as if they stood in every prompt")
     max_body: int = Field(128 << 20, gt=0, description="bytes of a request; above it 413")
 
     def latency(self, random: Random) -> float:
