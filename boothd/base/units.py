@@ -30,3 +30,8 @@ Bytes = Annotated[int, BeforeValidator(lambda v: int(_unit(v, _SIZES, "a size", 
 Seconds = Annotated[float, BeforeValidator(lambda v: _unit(v, _SPANS, "a time", "48s, 10m or 30d"))]
 Count = Annotated[int, Strict()]
 """A whole number; neither yes and no nor a text is one."""
+
+
+def size_text(size_bytes: int) -> str:
+    """A size as people read it: "30.0 MiB", "49 KiB"."""
+    return f"{size_bytes / 2**20:.1f} MiB" if size_bytes >= 1 << 20 else f"{size_bytes / 1024:.0f} KiB"

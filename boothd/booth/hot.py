@@ -15,6 +15,7 @@ from boothd.base.budget import Budget
 from boothd.base.clock import Clock
 from boothd.base.errors import BoothdError, Charged, DiskFull, RequestError, SpoolUnhealthy, WorkError
 from boothd.base.threads import Threads
+from boothd.base.units import size_text
 from boothd.base.watch import Watch
 from boothd.booth import folders
 from boothd.booth.desk import Arrival, Desk
@@ -173,9 +174,7 @@ class HotFolders:
         try:
             limit = self._desk.config().upload.max_size
             if look.size_bytes > limit:
-                raise WorkError(
-                    f"The file has {look.size_bytes / 1e6:.1f} MB; boothd takes at most {limit / 1e6:.1f} MB."
-                )
+                raise WorkError(f"The file has {size_text(look.size_bytes)}; boothd takes at most {size_text(limit)}.")
             self._desk.spool.check_room(look.size_bytes)
             await self._threads.run(folders.check_writable, path.parent)
             await incoming.copy_from(path)

@@ -29,7 +29,7 @@ from boothd.spool.journal import (
     read,
     received,
 )
-from boothd.spool.recovery import Complete, GoOnPolling, MaybeCharged, NotBegun, Over, judge, spent
+from boothd.spool.recovery import Complete, GoOnPolling, MaybeCharged, NotBegun, Over, Verdict, judge, spent
 from boothd.spool.spool import mend
 
 
@@ -47,6 +47,15 @@ class Room(Protocol):
 
 
 Step = Callable[[], Awaitable[None]]
+
+
+_WORDS: dict[type[Verdict], str] = {
+    Complete: "its picture is there",
+    Over: "it was over, only its move was missing",
+    GoOnPolling: "the service has it in its queue",
+    MaybeCharged: "a paid call was under way",
+    NotBegun: "no call was under way",
+}
 
 
 class Recovery:
@@ -90,7 +99,7 @@ class Recovery:
         came = received(entries)
         job.slot = came.slot
         verdict = judge(entries)
-        self.log.info("{job}: found in active, {verdict}", job=job.id, verdict=type(verdict).__name__)
+        self.log.info("{job}: found in active; {verdict}", job=job.id, verdict=_WORDS[type(verdict)])
         room = self._rooms.get(came.room)
         if isinstance(verdict, Over):
             drop = [] if verdict.ok or came.keep_failures else [came.file]

@@ -115,7 +115,7 @@ def load_slots(home: Home, providers: Mapping[str, type[Provider]], max_pixels: 
     found: dict[str, LiveSlot] = {}
     for provider in providers:
         file = home.slots_file(provider)
-        for number, slot in parse(_SlotsFile, read_yaml(file), file).slots.items():
+        for number, slot in parse(_SlotsFile, read_yaml(file, may_be_empty=False), file).slots.items():
             live = _Loader(home, providers, file, f"slots.{number}", max_pixels).load(provider, number, slot)
             found[live.id] = live
     return SlotBook(found)

@@ -26,6 +26,7 @@ from boothd.base.errors import (
     TooLarge,
     WrongPassword,
 )
+from boothd.base.units import size_text
 from boothd.booth.desk import Arrival, ClientGone, Desk
 from boothd.booth.slots import LiveSlot
 from boothd.engine.order import Made, Tally
@@ -60,6 +61,7 @@ class Counter:
 
     async def close_doors(self) -> None:
         """From now on new uploads are told that boothd is shutting down."""
+        self.log.info("shutting down; uploads being answered: {count}", count=len(self._background.names))
         self.draining = True
 
     async def wait_until_empty(self) -> None:
@@ -85,7 +87,7 @@ class Counter:
             raise Draining()
         limit = self._desk.config().upload.max_size
         if length is not None and length > limit:
-            raise TooLarge(f"The upload has {length / 1e6:.1f} MB; boothd takes at most {limit / 1e6:.1f} MB.")
+            raise TooLarge(f"The upload has {size_text(length)}; boothd takes at most {size_text(limit)}.")
         self._desk.spool.check_room(length or 0)
         return UploadAdmission(self._desk, self._stats, self._password(), limit)
 
@@ -129,6 +131,8 @@ class UploadAdmission:
         self.max_size = max_size
 
     def check_password(self, value: str) -> None:
+        if self._password and not value:
+            raise WrongPassword("No password came. It goes into the form's field “password”.")
         if not self._password or not hmac.compare_digest(self._password.encode(), value.encode()):
             raise WrongPassword()
 

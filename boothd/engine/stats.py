@@ -177,7 +177,8 @@ class Stats:
             for day, key, amount in await self._threads.run(self._of_journal, job):
                 if first is None or day >= first.isoformat():
                     self._add(day, key, amount)
-        self.log.info("statistics mended from {jobs} journals", jobs=len(jobs))
+        if jobs:
+            self.log.info("statistics mended from {jobs} journals", jobs=len(jobs))
 
     # what runs in a disk thread
 

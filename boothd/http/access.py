@@ -5,7 +5,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from twisted.logger import Logger
 
-from boothd.http.replies import JOB_HEADER
+from boothd.http.replies import ERROR_HEADER, JOB_HEADER
 
 GONE = 499  # the status that is logged, as nginx does it, when the client left before its answer
 
@@ -32,14 +32,17 @@ class Access:
     def ended(self, request: Any, status: int, seconds: float) -> None:
         """A request has been answered, refused, or left."""
         job = request.responseHeaders.getRawHeaders(JOB_HEADER, [""])[0]
-        line = "{route} {status} {size_bytes} B {seconds:.3f} s"
+        code = request.responseHeaders.getRawHeaders(ERROR_HEADER, [""])[0]
         self.log.info(
-            line + " {job}" if job else line,
+            "{route} {status}{why} {size_bytes} B {seconds:.3f} s{whose}",
             route=request.route,
             status=status,
             size_bytes=request.sentLength,
             seconds=seconds,
+            code=code,
             job=job,
+            why=f" {code}" if code else "",
+            whose=f" {job}" if job else "",
         )
         if self._count is not None and self._time is not None:
             self._count.labels(request.route, str(status)).inc()

@@ -7,6 +7,7 @@ from typing import Any
 import multipart
 
 from boothd.base.errors import BrokenUpload, NoFile, TooLarge, TwoFiles
+from boothd.base.units import size_text
 from boothd.http.upload import Admission, Sink
 
 MAX_PARTS = 200
@@ -64,7 +65,9 @@ class Intake:
         """Take the body's next bytes. False: the sink wants a pause."""
         self.size += len(data)
         if self.size > self._admission.max_size:
-            raise TooLarge()
+            raise TooLarge(
+                f"The upload is larger than {size_text(self._admission.max_size)}, the most that boothd takes."
+            )
         go_on = True
         try:
             for event in self._parser.parse(data):

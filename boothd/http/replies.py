@@ -11,6 +11,7 @@ from boothd.base.errors import BoothdError, LoginRequired
 from boothd.http.routes import Reply, json_reply
 
 JOB_HEADER: Final = "X-Boothd-Job"
+ERROR_HEADER: Final = "X-Boothd-Error"
 _CHALLENGE: Final = 'Basic realm="boothd", charset="UTF-8"'
 _log = Logger()
 
@@ -25,7 +26,7 @@ def error_reply(error: BaseException, route: str = "") -> Reply:
         _log.failure("{route} failed", failure=failure, route=route)
         known = BoothdError("Something went wrong inside boothd; its log says what.")
     value = {"error": known.code, "message": known.message}
-    headers: dict[str, str] = {}
+    headers: dict[str, str] = {ERROR_HEADER: known.code}
     job = getattr(error, "job", None)
     if job is not None and re.fullmatch(r"[\x21-\x7e]{1,200}", str(job)):
         value["job"] = headers[JOB_HEADER] = str(job)

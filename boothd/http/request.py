@@ -21,7 +21,7 @@ from boothd.base.errors import (
 from boothd.http.channel import Channel
 from boothd.http.intake import Form, Intake, boundary_of
 from boothd.http.pace import Pace
-from boothd.http.replies import error_reply
+from boothd.http.replies import ERROR_HEADER, error_reply
 from boothd.http.routes import Reply, body_bytes
 from boothd.http.send import begin
 from boothd.http.upload import Admission, Sink, Upload
@@ -175,6 +175,7 @@ class Request(_Stock):  # type: ignore[misc]
         reply = error_reply(error, self.route)
         self.sentLength = len(reply.body) if isinstance(reply.body, bytes) else 0
         self.code = reply.status
+        self.responseHeaders.setRawHeaders(ERROR_HEADER, [reply.headers[ERROR_HEADER]])  # for the access log
         self.channel.refuse(reply, expecting=expecting, linger=linger)
         self._end(reply.status)
 

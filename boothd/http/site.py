@@ -30,6 +30,7 @@ class Site(_Stock):  # type: ignore[misc]
     """The factory of our connections. draining: every answer is its connection's last."""
 
     protocol = Channel
+    noisy = False
     requestFactory = Request
 
     def __init__(

@@ -11,6 +11,7 @@ from twisted.logger import LogEvent
 
 from boothd.base.errors import Refused
 from boothd.base.threads import Threads
+from boothd.base.units import size_text
 from boothd.booth.hot import AT_ONCE, HotFolders
 from boothd.booth.slots import SlotBook
 from boothd.spool import State
@@ -215,7 +216,7 @@ def test_a_slot_that_keeps_no_failures_still_gives_the_photo_back(open_hot: Open
         (b"this is a text, not a photo, whatever its name says", "The file is not a picture."),
         (b"GIF89a" + bytes(100), "This picture format is not taken. Send JPEG, PNG, WebP or HEIC."),
         (b"\xff\xd8\xff" + b"x" * 100, "The file begins like a picture but is broken."),
-        (PHOTO + bytes(100_000), "The file has 0.1 MB; boothd takes at most 0.1 MB."),
+        (PHOTO + bytes(100_000), f"The file has {size_text(len(PHOTO) + 100_000)}; boothd takes at most 49 KiB."),
         (picture("PNG", (3000, 100)), "The picture has 3000×100 pixels; boothd takes at most 0 megapixels."),
     ],
 )

@@ -104,9 +104,14 @@ def test_the_revision_changes_with_the_references_bytes(home: Home) -> None:
     assert before.presets[0].revision != after.presets[0].revision
 
 
-@pytest.mark.parametrize("text", ["", "slots: {}", "# nothing yet\n"])
-def test_no_slots_are_no_error(home: Home, text: str) -> None:
-    assert not list(load(home, text))
+def test_no_slots_are_no_error(home: Home) -> None:
+    assert not list(load(home, "slots: {}"))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing yet\n"])
+def test_an_empty_file_is_an_accident_and_takes_no_slot_away(home: Home, text: str) -> None:
+    with pytest.raises(ConfigError, match="is empty; remove the file if nothing is meant"):
+        load(home, text)
 
 
 def test_no_file_is_no_error(home: Home) -> None:

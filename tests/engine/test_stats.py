@@ -339,7 +339,9 @@ def _take(evening: Evening, step: str, said: list[Any]) -> None:
     if step == "job":
         evening.job(said[0])
     elif step == "entry" and evening.jobs:
-        evening.add(evening.jobs[said[0] % len(evening.jobs)], ENTRIES[said[1]](evening.clock.now()))
+        job = evening.jobs[said[0] % len(evening.jobs)]
+        if job.state is State.ACTIVE:  # afterwards only a lost reply is noted, which counts for nothing
+            evening.add(job, ENTRIES[said[1]](evening.clock.now()))
     elif step == "move" and evening.jobs:
         job, to = evening.jobs[said[0] % len(evening.jobs)], said[1]
         if (job.state, to) in {(State.ACTIVE, State.DONE), (State.ACTIVE, State.TRASH), (State.TRASH, State.ACTIVE)}:
@@ -360,9 +362,10 @@ def _crash(evening: Evening, half_saved: bool, uncounted: bool, place: int) -> N
     """The process dies: perhaps while the file was written, perhaps between a journal's line and its counting."""
     if uncounted and evening.jobs:
         job = evening.jobs[place % len(evening.jobs)]
-        entry = ENTRIES[place % len(ENTRIES)](evening.clock.now())
-        evening.spool.disk.append(job.journal, dump([entry]))
-        evening.told[job.id].append(entry)
+        if job.state is State.ACTIVE:
+            entry = ENTRIES[place % len(ENTRIES)](evening.clock.now())
+            evening.spool.disk.append(job.journal, dump([entry]))
+            evening.told[job.id].append(entry)
     if half_saved:
         evening.file.with_suffix(".new").write_text("# Written by boo")
     evening.crash()

@@ -15,7 +15,7 @@ from pydantic import Field
 from twisted.internet.defer import CancelledError
 
 from boothd.base import imaging
-from boothd.base.errors import BadRequest, NotAPicture, OutOfTime
+from boothd.base.errors import Charged, NotAPicture, OutOfTime, Refused
 from boothd.base.photo import Photo
 from boothd.providers.interfaces import Call, EffectType, Options, Picture, Preset, ProviderSettings, Tools
 from boothd.providers.studio.background import replace_background
@@ -52,7 +52,7 @@ class Studio:
         return preset.effect if preset.effect == "background" else f"style/{choose(preset.prompt).name}"
 
     async def edit(self, photo: Photo, preset: Preset, call: Call) -> Picture:
-        """See `Edits.edit`. Raises BadRequest for a photo without a screen or with broken data, and OutOfTime."""
+        """See `Edits.edit`. Raises Refused for a photo without a screen or with broken data, and OutOfTime."""
         given_up = False
 
         def check() -> None:
@@ -66,7 +66,7 @@ class Studio:
             given_up = True  # the thread sees it at its next step
             raise
         except (NoScreen, NotAPicture) as error:
-            raise BadRequest(str(error)) from error
+            raise Refused(str(error), charged=Charged.NO) from error
         return Picture(call.answer, self.model(preset), finished=True)
 
 
