@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
+from boothd.base.endpoint import endpoint_problem
 from boothd.base.strict_yaml import StrictLoader
 from boothd.base.units import Bytes, Count, Seconds
 
@@ -142,6 +143,14 @@ class DaemonConfig(Section):
     log: LogConfig = LogConfig()
     threads: ThreadsConfig = ThreadsConfig()
 
+    @field_validator("listen")
+    @classmethod
+    def _endpoint(cls, endpoint: str) -> str:
+        problem = endpoint_problem(endpoint)
+        if problem is not None:
+            raise ValueError(problem)
+        return endpoint
+
     @field_validator("public_url")
     @classmethod
     def _address(cls, url: str | None) -> str | None:
@@ -212,10 +221,11 @@ class Home:
         return self.etc / "providers" / f"{provider}.yaml"
 
 
-def read_yaml(file: Path, *, secret: bool = False) -> dict[str, Any]:
+def read_yaml(file: Path, *, secret: bool = False, may_be_empty: bool = True) -> dict[str, Any]:
     """The mapping that a YAML file holds; an empty or absent file is an empty one.
 
-    secret: nothing of what stands in the file is quoted. Raises ConfigError."""
+    secret: nothing of what stands in the file is quoted. may_be_empty: False where an empty file can only be an accident,
+    half an edit say, and would take everything away. Raises ConfigError."""
     try:
         data = yaml.load(file.read_text(encoding="utf-8-sig"), StrictLoader)  # noqa: S506 (a SafeLoader)
     except FileNotFoundError:
@@ -232,11 +242,12 @@ def read_yaml(file: Path, *, secret: bool = False) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:  # a date like 2026-13-45; brackets without end
         problem = ConfigError(file, "", "is not YAML" + ("" if secret else f" ({error})"))
     else:
-        if data is None:
+        if data is None and may_be_empty:
             return {}
         if isinstance(data, dict):
             return data
-        problem = ConfigError(file, "", "must hold keys and values")
+        empty = "is empty; remove the file if nothing is meant"
+        problem = ConfigError(file, "", empty if data is None else "must hold keys and values")
     raise problem
 
 
@@ -273,7 +284,7 @@ def read_secrets(home: Home, environ: Mapping[str, str] | None = None) -> Secret
     never quotes a secret."""
     environ = os.environ if environ is None else environ
     file = home.secrets_file
-    found = parse(Secrets, read_yaml(file, secret=True), file)
+    found = parse(Secrets, read_yaml(file, secret=True, may_be_empty=False), file)
     given = _credentials(environ) | {
         name.removeprefix("BOOTHD_").lower(): value
         for name, value in environ.items()

@@ -5,6 +5,7 @@ to choose the asyncio one.
 """
 
 import atexit
+import errno
 import gc
 import os
 import signal
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from twisted.application.service import Service
 from twisted.internet import asyncioreactor
+from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
@@ -122,7 +124,7 @@ def run(home: Path, listen: str | None) -> int:
     reactor.callWhenRunning(house.startService)
     reactor.run()
     if failed and logging.file is not None:
-        print(f"boothd cannot start: {failed[0].getErrorMessage()}", file=sys.stderr)
+        print(f"boothd cannot start: {_reason(failed[0])}", file=sys.stderr)
     return CANNOT_START if failed else 0
 
 
@@ -135,8 +137,15 @@ def _stop_because(failure: Failure) -> None:
     from twisted.internet import reactor as _reactor  # noqa: TID251
 
     reactor: Any = _reactor
-    log.critical("boothd cannot start: {reason}", reason=failure.getErrorMessage())
+    log.critical("boothd cannot start: {reason}", reason=_reason(failure))
     reactor.callWhenRunning(reactor.stop)
+
+
+def _reason(failure: Failure) -> str:
+    said: str = failure.getErrorMessage()
+    if isinstance(failure.value, CannotListenError) and failure.value.socketError.errno == errno.EADDRINUSE:
+        return f"{said.rstrip('.')}; stop what uses it, or choose another port: boothd up --listen tcp:8001"
+    return said
 
 
 def make_house(home: Home, listen: str | None = None, disk: "Disk | None" = None) -> House:
@@ -177,6 +186,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     from boothd.booth.uploads import Counter
     from boothd.engine.attempt import Attempts
     from boothd.engine.engine import Engine
+    from boothd.engine.joblog import JobLog
     from boothd.engine.metrics import Metrics
     from boothd.engine.stats import Stats
     from boothd.http import Listener, Logins, Pages, find_assets, health_routes, make_site, raise_file_limit
@@ -234,6 +244,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
 
     registry, stall = CollectorRegistry(), StallGauge(clock)
     Metrics(registry, spool, live.services, stall.longest_s)
+    spool.journaled.append(JobLog().count)
     pages, trash = Pages(find_assets()), Trash(desk, disk_threads)
 
     def ready() -> str | None:

@@ -28,10 +28,10 @@ async def save_body(response: Any, path: Path, *, max_bytes: int, disk: Threads)
     `max_bytes`, Unavailable when it breaks off; OSError. Then no file is left. Cancelling closes the connection."""
     length = response.length
     if isinstance(length, int) and length > max_bytes:
-        _abort(response)
+        drop_body(response)
         raise BadAnswer(f"The answer has {length / 1e6:.1f} MB; at most {max_bytes / 1e6:.1f} MB are taken.")
     file = _File(path)
-    body = _Body(file, max_bytes, disk)
+    body = Body(file, max_bytes, disk)
     try:
         response.deliverBody(body)
         await body.done
@@ -74,7 +74,7 @@ class _File:
         return self._file
 
 
-class _Body(Protocol):
+class Body(Protocol):
     """Hands what arrives to a disk thread; reads no further while too much waits for it."""
 
     def __init__(self, file: _File, max_bytes: int, disk: Threads) -> None:
@@ -146,7 +146,7 @@ class _Body(Protocol):
         return self.transport
 
 
-def _abort(response: Any) -> None:
+def drop_body(response: Any) -> None:
     """Let go of a response whose body nobody wants: its connection must not go back to the pool half read."""
 
     class Discard(Protocol):

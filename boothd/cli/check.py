@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from boothd.cli.homes import find_home
+from boothd.cli.homes import find_home, runs
 from boothd.cli.port import port_problem
 from boothd.config import ConfigError, DaemonConfig, Home, Secrets, parse, read_daemon_config, read_secrets, read_yaml
 
@@ -132,7 +132,7 @@ def _daemon(home: Home, config: DaemonConfig) -> Iterator[str]:
             known = False
         if not known:
             yield f"{file}: public_url: {config.public_url!r} is not an address; write it like https://booth.example.com"
-    problem = port_problem(config.listen)
+    problem = port_problem(config.listen, lambda: runs(home))
     if problem:
         yield f"{file}: listen: {problem}"
     yield from _room(home.spool, config.spool.floor)

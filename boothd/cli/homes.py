@@ -1,5 +1,6 @@
 """Which home a command is about."""
 
+import fcntl
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,23 @@ from boothd.config import Home
 def is_home(path: Path) -> bool:
     """Whether `boothd init` has been here."""
     return Home(path).config_file.is_file()
+
+
+def runs(home: Home) -> bool:
+    """Whether a daemon works on this home now: it holds the spool's lock."""
+    try:
+        lock = os.open(home.spool / ".lock", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(lock)
+    return False
 
 
 def usual_place(environ: Mapping[str, str], *, root: bool) -> Path:

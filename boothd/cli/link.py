@@ -2,21 +2,21 @@
 
 import argparse
 
+from boothd.base.endpoint import base_url, read_listen
 from boothd.cli.failed import Failed
 from boothd.cli.homes import find_home
-from boothd.cli.listen import base_url, read_listen
 from boothd.config import DaemonConfig, Home, read_daemon_config
 
 
 def run(args: argparse.Namespace) -> int:
-    print(upload_link(find_home(args.home), args.provider, args.slot))
+    print(upload_link(find_home(args.home), args.provider, args.slot, args.listen))
     return 0
 
 
-def upload_link(home: Home, provider: str, number: int) -> str:
-    """The link of an enabled slot. Raises Failed, ConfigError."""
+def upload_link(home: Home, provider: str, number: int, listen: str | None = None) -> str:
+    """The link of an enabled slot. listen: instead of the configured endpoint. Raises Failed, ConfigError."""
     path = upload_path_of(home, provider, number)
-    return _base(read_daemon_config(home)) + path
+    return _base(read_daemon_config(home), listen) + path
 
 
 def upload_path_of(home: Home, provider: str, number: int) -> str:
@@ -39,10 +39,10 @@ def upload_path_of(home: Home, provider: str, number: int) -> str:
     return upload_path(slot)
 
 
-def _base(config: DaemonConfig) -> str:
+def _base(config: DaemonConfig, listen: str | None) -> str:
     if config.public_url:
         return config.public_url.rstrip("/")
     try:
-        return base_url(read_listen(config.listen))
+        return base_url(read_listen(listen or config.listen))
     except ValueError as error:
-        raise Failed(f"set public_url in boothd.yaml: listen is {config.listen}, and {error}") from None
+        raise Failed(f"set public_url in boothd.yaml: listen is {listen or config.listen}, and {error}") from None

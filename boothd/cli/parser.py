@@ -5,6 +5,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from boothd.base.endpoint import endpoint_problem
+
 _PLACE = "the home; else $BOOTHD_HOME, else the current directory if it is one, else {usual}"
 _USUAL = "~/.local/share/boothd (root: /var/lib/boothd)"
 
@@ -63,9 +65,7 @@ def _up(commands: Any) -> None:
         "Run the daemon in the foreground until SIGTERM or Ctrl-C; photos in flight are answered first. Exit status 78: "
         "the home or its configuration cannot be used, so starting again will not help.",
     )
-    parser.add_argument(
-        "-l", "--listen", metavar="ENDPOINT", help="a Twisted endpoint instead of boothd.yaml's: tcp:8000"
-    )
+    _listen(parser)
 
 
 def _check(commands: Any) -> None:
@@ -84,8 +84,9 @@ def _link(commands: Any) -> None:
         "link",
         "print a slot's upload link",
         "Print the link that goes into DSLR Remote Pro. It begins with `public_url` where boothd.yaml has one, else with "
-        "this machine's address in the local network.",
+        "this machine's address in the local network and the port of `listen`. Give --listen where `boothd up` has it.",
     )
+    _listen(parser)
     parser.add_argument("provider", metavar="PROVIDER", help="studio, …")
     parser.add_argument("slot", metavar="SLOT", type=int, help="1 to 20")
 
@@ -138,6 +139,23 @@ def _demo(commands: Any) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("demo-out"), metavar="DIR", help="for the pictures (%(default)s)"
     )
+
+
+def _listen(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-l",
+        "--listen",
+        metavar="ENDPOINT",
+        type=_endpoint,
+        help="a Twisted endpoint instead of boothd.yaml's: tcp:8000",
+    )
+
+
+def _endpoint(text: str) -> str:
+    problem = endpoint_problem(text)
+    if problem is not None:
+        raise argparse.ArgumentTypeError(problem)
+    return text
 
 
 def _seconds(text: str) -> float:

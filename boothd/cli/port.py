@@ -4,25 +4,20 @@ import errno
 import http.client
 import socket
 import ssl
+from collections.abc import Callable
 
-from boothd.cli.listen import ANYWHERE, Listen, read_listen
+from boothd.base.endpoint import ANYWHERE, Listen, read_listen
 
 
-def port_problem(endpoint: str) -> str | None:
-    """Why boothd could not listen at this endpoint string; None: it could, or is doing so."""
-    from twisted.internet.endpoints import serverFromString
-
-    try:
-        serverFromString(object(), endpoint)
-        listen = read_listen(endpoint)
-    except Exception as error:  # noqa: BLE001 (endpoint plugins raise what they like)
-        return f"{endpoint!r} is not an endpoint ({error}); write it like tcp:8000"
+def port_problem(endpoint: str, runs: Callable[[], bool]) -> str | None:
+    """Why boothd could not listen at this endpoint; None: it could, or is doing so. runs: whether the home's daemon does."""
+    listen = read_listen(endpoint)
     if listen.port is None:
         return None
     try:
         _try(listen)
     except OSError as error:
-        return _reason(error, listen)
+        return _reason(error, listen, runs)
     return None
 
 
@@ -46,14 +41,22 @@ def _try(listen: Listen) -> None:
         tried.listen(1)
 
 
-def _reason(error: OSError, listen: Listen) -> str | None:
+def _reason(error: OSError, listen: Listen, runs: Callable[[], bool]) -> str | None:
     if error.errno == errno.EADDRINUSE:
-        return None if _is_boothd(listen) else f"port {listen.port} is in use by another program"
+        return _in_use(listen, runs)
     if error.errno == errno.EACCES:
         return f"this user may not listen at port {listen.port}"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"this machine has no address {listen.interface}"
     return f"cannot listen at port {listen.port} ({error.strerror or error})"
+
+
+def _in_use(listen: Listen, runs: Callable[[], bool]) -> str | None:
+    if not _is_boothd(listen):
+        return f"port {listen.port} is in use by another program"
+    if runs():
+        return None
+    return f"port {listen.port} is in use by another boothd (a demo?); stop it, or choose another port in listen"
 
 
 def _is_boothd(listen: Listen) -> bool:

@@ -20,7 +20,7 @@ class Refused(Failed):
 def run(args: argparse.Namespace) -> int:
     password = args.password
     if password is None:
-        password = os.environ.get("BOOTHD_UPLOAD_PASSWORD") or read_secrets(find_home(args.home)).upload_password
+        password = os.environ.get("BOOTHD_UPLOAD_PASSWORD") or _password_of_home(args.home)
     answered, out = send_to_file(args.photo, args.link, password, args.out, args.timeout)
     print(f"{answered.status} in {answered.took_s:.2f} s, {out.stat().st_size} bytes {answered.media_type}")
     if answered.job is not None:
@@ -34,11 +34,25 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _password_of_home(given: Path | None) -> str:
+    try:
+        home = find_home(given)
+    except Failed:
+        if given is not None or os.environ.get("BOOTHD_HOME"):
+            raise
+        raise Failed(
+            "no password: give --password, set $BOOTHD_UPLOAD_PASSWORD, or name the home with --home"
+        ) from None
+    return read_secrets(home).upload_password
+
+
 def send_to_file(
     photo: Path, link: str, password: str, out: Path | None, timeout_s: float = 60.0
 ) -> tuple[Answered, Path]:
     """Send, and put the picture at `out`, which appears only when it is whole. None: beside the current directory's
     files, named after the photo. Raises Refused, Failed."""
+    if out is not None and out.is_dir():
+        raise Failed(f"{out} is a directory; name the file in it")  # said before anything is sent, and paid for
     folder = Path.cwd() if out is None else out.parent
     part = folder / f".boothd-{secrets.token_hex(4)}.part"
     try:
@@ -55,6 +69,8 @@ def send_to_file(
     except NotSent as error:
         raise Failed(str(error)) from None
     except OSError as error:
-        raise Failed(f"{error.filename or out}: {error.strerror}") from None
+        if error.filename in {None, str(part)}:
+            raise Failed(f"{out or folder} cannot be written: {error.strerror}") from None
+        raise Failed(f"{error.filename}: {error.strerror}") from None
     finally:
         part.unlink(missing_ok=True)

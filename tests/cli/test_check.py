@@ -1,6 +1,7 @@
 """`boothd check`: one line for each thing that would not work."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import socket
@@ -64,7 +65,11 @@ BROKEN: list[tuple[Callable[[Home], None], str, str]] = [
     (config(listen="tcp:http!"), "etc/boothd.yaml", "listen: 'tcp:http!' is not an endpoint"),
     (config(listen="8000"), "etc/boothd.yaml", "listen: '8000' is not an endpoint"),
     (config(listen="tcp:0:interface=192.0.2.77"), "etc/boothd.yaml", "this machine has no address 192.0.2.77"),
-    (config(listen="ssl:0:privateKey=/none.pem"), "etc/boothd.yaml", "is not an endpoint"),
+    (
+        config(listen="ssl:0:privateKey=/none.pem"),
+        "etc/boothd.yaml",
+        "listen: 'ssl:0:privateKey=/none.pem' cannot be used (/none.pem: No such",
+    ),
     (config(spool={"floor": "900T"}), "spool", "GB are free; below spool.floor"),
     (config(log={"file": "nowhere/boothd.log"}), "etc/boothd.yaml", "log.file:"),
     (lambda h: change(h.secrets_file, operators=None), "etc/secrets.yaml", "nobody can log in; run: boothd passwd"),
@@ -98,7 +103,7 @@ def test_many_broken_things_have_a_line_each(home: Home) -> None:
     home.secrets_file.chmod(0o644)
     change(home.secrets_file, upload_password=None)
     (home.library / "references" / "evening.jpg").unlink()
-    change(home.config_file, public_url="http://booth:port", listen="smoke signals")
+    change(home.config_file, public_url="http://booth:port", listen="tcp:0:interface=192.0.2.77")
     assert len(check(home)) == 5
 
 
@@ -195,7 +200,25 @@ def test_a_port_where_nobody_speaks_http_is_in_use_too(home: Home) -> None:
         thread.join()
 
 
-def test_a_port_in_use_by_boothd_itself_is_well(home: Home) -> None:
-    with serving(b"alive\n") as port:
+def test_a_port_in_use_by_this_homes_own_boothd_is_well(home: Home) -> None:
+    with serving(b"alive\n") as port, (home.spool / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
         change(home.config_file, listen=f"tcp:{port}:interface=127.0.0.1")
         assert only(check(home)).startswith("all is well")
+
+
+@pytest.mark.parametrize("ran_before", [False, True])
+def test_a_port_in_use_by_the_boothd_of_another_home_is_said(home: Home, ran_before: bool) -> None:
+    if ran_before:
+        (home.spool / ".lock").touch()
+    with serving(b"alive\n") as port:
+        change(home.config_file, listen=f"tcp:{port}:interface=127.0.0.1")
+        assert only(check(home)) == (
+            f"{home.config_file}: listen: port {port} is in use by another boothd (a demo?); "
+            "stop it, or choose another port in listen"
+        )
+
+
+def test_an_endpoint_of_systemd_is_not_judged_outside_of_it(home: Home) -> None:
+    change(home.config_file, listen="systemd:domain=INET:index=0")
+    assert only(check(home)).startswith("all is well")

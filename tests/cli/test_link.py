@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.endpoints import quoteStringArgument
 
-from boothd.cli.listen import base_url, read_listen
+from boothd.base.endpoint import base_url, read_listen
 from boothd.config import Home
 from tests.cli.support import a_home, boothd, change, change_slot
 
@@ -35,6 +35,16 @@ def test_a_link_begins_with_the_public_url_where_there_is_one(home: Home) -> Non
     for url in ("https://booth.example.com", "https://booth.example.com/", "http://booth.example.com:81/party"):
         change(home.config_file, public_url=url)
         assert link(home, "studio", "2").startswith(url.rstrip("/") + "/upload/studio/2/")
+
+
+def test_a_link_follows_the_listen_option_as_up_does(home: Home) -> None:
+    assert link(home, "studio", "1", "--listen", "tcp:8001:interface=10.0.0.5").startswith(
+        "http://10.0.0.5:8001/upload/"
+    )
+    said = boothd("link", "--home", home.path, "studio", "1", "--listen", "unix:/run/other.sock")
+    assert said.err.startswith("boothd: set public_url in boothd.yaml: listen is unix:/run/other.sock")
+    change(home.config_file, public_url="https://booth.example.com")
+    assert link(home, "studio", "1", "--listen", "tcp:8001").startswith("https://booth.example.com/upload/")
 
 
 @pytest.mark.parametrize(

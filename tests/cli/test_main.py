@@ -1,6 +1,7 @@
 """The command line as a whole: help, wrong use, exit statuses, documents that keep up with the code."""
 
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ from boothd.base.assets import assets
 from boothd.base.errors import BoothdError
 from boothd.booth import uploads
 from boothd.cli.failed import UNUSABLE_CONFIG
+from boothd.cli.parser import make_parser
+from boothd.config import ConfigError
+from boothd.live import read_all
 from tests.cli.support import CHECKOUT, a_home, boothd
 
 COMMANDS = ("init", "up", "check", "link", "send", "passwd", "demo")
@@ -68,6 +72,52 @@ def test_up_with_a_broken_configuration_says_file_key_and_reason(tmp_path: Path)
     assert said.stderr.splitlines()[-1].startswith(f"boothd: {home.config_file}: budget.total: 'soon' is not a time")
 
 
+@pytest.mark.parametrize(
+    ("listen", "reason"),
+    [
+        ("nonsense", "'nonsense' is not an endpoint (Unknown endpoint type: 'nonsense'); write it like tcp:8000"),
+        ("tcp:99999", "'tcp:99999' is not an endpoint (there is no port 99999); write it like tcp:8000"),
+        ("ssl:0:privateKey=/none.pem", "cannot be used (/none.pem: No such file or directory)"),
+    ],
+)
+def test_up_with_an_endpoint_that_is_none_ends_for_good(tmp_path: Path, listen: str, reason: str) -> None:
+    home = a_home(tmp_path / "home", f'listen: "{listen}"\n')
+    said = run("up", "--home", home.path)
+    assert said.returncode == UNUSABLE_CONFIG
+    assert said.stderr.startswith(f"boothd: {home.config_file}: listen: '")
+    assert said.stderr.endswith(f"{reason}\n")
+    option = run("up", "--home", home.path, "--listen", listen)
+    assert option.returncode == 2
+    assert option.stderr.splitlines()[-1].startswith("boothd up: error: argument -l/--listen: '")
+    assert option.stderr.endswith(f"{reason}\n")
+
+
+def test_an_endpoint_that_is_none_is_refused_by_a_reload_too(tmp_path: Path) -> None:
+    home = a_home(tmp_path / "home", "listen: nonsense\n")
+    with pytest.raises(ConfigError) as refused:
+        read_all(home)  # what the live reload calls
+    assert (refused.value.file, refused.value.key) == (home.config_file, "listen")
+
+
+def test_an_endpoint_is_judged_without_the_reactor() -> None:
+    code = "import sys, boothd.base.endpoint as e; print(e.endpoint_problem('ssl:8443')); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert "cannot be used" in said.stdout
+    assert "twisted.internet.reactor" not in said.stdout.split()
+
+
+@pytest.mark.parametrize("log", [None, "boothd.log"])
+def test_up_at_a_port_in_use_says_what_to_do(tmp_path: Path, log: str | None) -> None:
+    home = a_home(tmp_path / "home", f"log: {{file: {log}}}\n" if log else "")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        said = run("up", "--home", home.path, "--listen", f"tcp:{server.getsockname()[1]}:interface=127.0.0.1")
+    assert said.returncode == 1
+    (line,) = (line for line in said.stderr.splitlines() if "cannot start" in line)
+    assert line.endswith(
+        "Address already in use; stop what uses it, or choose another port: boothd up --listen tcp:8001"
+    )
+
+
 def test_a_reader_that_stops_reading_is_no_crash(tmp_path: Path) -> None:
     home = a_home(tmp_path / "home")
     command = f"{sys.executable} -m boothd check --home {home.path} | true"
@@ -99,6 +149,15 @@ def test_the_operators_page_explains_every_error_code() -> None:
 def test_the_readme_names_every_command() -> None:
     named = re.findall(r"^\| `boothd (\w+)", (CHECKOUT / "README.md").read_text(), re.MULTILINE)
     assert named == list(COMMANDS)
+
+
+def test_the_readmes_commands_work_when_typed_in_order() -> None:
+    page = (CHECKOUT / "README.md").read_text()
+    typed = re.findall(r"^(boothd [^#\n]+)", "\n".join(re.findall(r"```\n(.*?)```", page, re.DOTALL)), re.MULTILINE)
+    typed += [words for words in re.findall(r"`(boothd [^`]+)`", page) if "--home" in words]
+    parsed = [make_parser().parse_args(words.replace("SLOT", "1").split()[1:]) for words in typed]
+    assert {args.command for args in parsed} == {"init", "up", "check", "link", "send", "passwd"}
+    assert all(str(args.home) in {"~/booth", "."} for args in parsed)
 
 
 def test_no_secret_of_a_checkout_gets_into_a_package() -> None:

@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from email.parser import BytesParser
 from email.policy import HTTP
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -345,6 +346,26 @@ def test_the_password_comes_from_the_environment_or_the_home(photo: Path, tmp_pa
         ):
             assert boothd("send", photo, link, "-o", tmp_path / "after.jpg").status == 0
         assert b'name="password"\r\n\r\n' + expected + b"\r\n" in seen.body
+
+
+def test_without_password_and_home_it_is_said_how_to_give_one(photo: Path, tmp_path: Path) -> None:
+    none = {"BOOTHD_UPLOAD_PASSWORD": None, "BOOTHD_HOME": None, "XDG_DATA_HOME": str(tmp_path)}
+    with environment(**none), standing_in(tmp_path), patch("os.geteuid", return_value=1000):
+        said = boothd("send", photo, "http://127.0.0.1:9/")
+        named = boothd("send", photo, "http://127.0.0.1:9/", "--home", tmp_path / "none")
+    assert (said.status, said.err) == (
+        1,
+        "boothd: no password: give --password, set $BOOTHD_UPLOAD_PASSWORD, or name the home with --home\n",
+    )
+    assert named.err.startswith(f"boothd: {tmp_path / 'none'} is not a home")
+
+
+@pytest.mark.parametrize("command", ["file", "folder"])
+def test_a_place_that_cannot_be_written_is_named_as_it_was_given(photo: Path, tmp_path: Path, command: str) -> None:
+    out = tmp_path / "none" / "o.jpg" if command == "file" else tmp_path
+    said = boothd("send", photo, "http://127.0.0.1:9/", "-p", "p", "-o", out)
+    why = "cannot be written: No such file or directory" if command == "file" else "is a directory; name the file in it"
+    assert (said.status, said.err) == (1, f"boothd: {out} {why}\n")
 
 
 def test_a_photo_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -1,4 +1,7 @@
-"""What a listen endpoint says, as far as a command needs to know: kind, address, port."""
+"""A Twisted endpoint string: what it says (kind, address, port), and whether boothd can use it.
+
+Nothing here imports the reactor.
+"""
 
 import re
 import socket
@@ -46,3 +49,18 @@ def base_url(listen: Listen) -> str:
     host = f"[{host}]" if ":" in host else host
     usual = {"http": 80, "https": 443}[listen.scheme]
     return f"{listen.scheme}://{host}" + ("" if listen.port == usual else f":{listen.port}")
+
+
+def endpoint_problem(endpoint: str) -> str | None:
+    """Why this is no endpoint string that can be listened at; None: it is one. Blocks: the key files of `ssl:` are read."""
+    from twisted.internet.endpoints import serverFromString
+
+    try:
+        read_listen(endpoint)
+        if not endpoint.startswith("systemd:"):  # what those mean, only the process knows that systemd started
+            serverFromString(object(), endpoint)
+    except OSError as error:
+        return f"{endpoint!r} cannot be used ({error.filename}: {error.strerror})"
+    except Exception as error:  # noqa: BLE001 (endpoint plugins raise what they like)
+        return f"{endpoint!r} is not an endpoint ({error}); write it like tcp:8000"
+    return None
