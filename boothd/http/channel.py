@@ -178,7 +178,7 @@ class Channel(_HTTPChannel):  # type: ignore[misc]
             self.loseConnection()
             return
         self.release()
-        self._enter(LINGER, LINGER_EXPECT_S if expecting else LINGER_S)
+        self._enter(LINGER, LINGER_EXPECT_S if expecting or self.site.draining else LINGER_S)
         half_close = IHalfCloseableDescriptor.providedBy(self.transport)
         if half_close and not ISSLTransport.providedBy(self.transport):
             self.transport.loseWriteConnection()
