@@ -189,9 +189,9 @@ def test_reading_on_after_a_refusal_is_bounded_in_time_and_size(memory: Memory, 
 
 def test_a_refusal_during_the_drain_does_not_hold_up_the_stop(memory: Memory, room: FakeRoom) -> None:
     room.refusal = Draining()
-    line = memory.connect().send("POST /upload/1 HTTP/1.1\r\n")
+    line = memory.connect().send(b"POST /upload/1 HTTP/1.1\r\n")
     line.channel.site.drain()
-    line.send("Host: x\r\nContent-Length: 99999\r\n\r\n")
+    line.send(b"Host: x\r\nContent-Length: 99999\r\n\r\n")
     assert not line.dropped()
     memory.time.advance(LINGER_EXPECT_S + 0.1)
     assert line.dropped()
