@@ -20,7 +20,7 @@ from tests.cli.wire import GO_ON, Line, answering, refusal, reply, serving
 PICTURE = b"\xff\xd8\xff the picture \xff\xd9"
 STAGES = "Server-Timing: receive;dur=12.3, wait;dur=0.0, work;dur=345.6, encode;dur=7.8"
 JOB = "X-Boothd-Job: 20261120T174512.439-7f3a9c"
-SEED = (  # shared/seeds/004: the recorded request
+SEED = (  # the recorded request of DSLR Remote Pro 3.30.2
     ("time", "1758217512"),
     ("user_id", "Acer"),
     ("id", "CY04N068111304S2L_00000001."),
