@@ -173,6 +173,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     from twisted.web.iweb import IAgent
 
     from boothd.base.address import lan_address, listen_port
+    from boothd.base.assets import assets
     from boothd.base.clock import Clock
     from boothd.base.stall import StallGauge
     from boothd.base.threads import Threads
@@ -189,7 +190,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     from boothd.engine.joblog import JobLog
     from boothd.engine.metrics import Metrics
     from boothd.engine.stats import Stats
-    from boothd.http import Listener, Logins, Pages, find_assets, health_routes, make_site, raise_file_limit
+    from boothd.http import Listener, Logins, Pages, health_routes, make_site, raise_file_limit
     from boothd.live import Live
     from boothd.providers.interfaces import Tools
     from boothd.spool import Disk, ResultIndex, Spool
@@ -245,7 +246,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     registry, stall = CollectorRegistry(), StallGauge(clock)
     Metrics(registry, spool, live.services, stall.longest_s)
     spool.journaled.append(JobLog().count)
-    pages, trash = Pages(find_assets()), Trash(desk, disk_threads)
+    pages, trash = Pages(assets("web")), Trash(desk, disk_threads)
 
     def ready() -> str | None:
         if counter.draining:

@@ -5,7 +5,7 @@ Nothing here imports klein or the reactor before `make_site` is called."""
 from boothd.http.health import health_routes
 from boothd.http.listener import Listener, raise_file_limit
 from boothd.http.logins import Logins
-from boothd.http.pages import Pages, find_assets
+from boothd.http.pages import Pages
 from boothd.http.passwords import hash_password, verify_password
 from boothd.http.request import Request
 from boothd.http.routes import FileBody, Reply, Route, json_reply, text_reply
@@ -25,7 +25,6 @@ __all__ = [
     "Sink",
     "Site",
     "Upload",
-    "find_assets",
     "hash_password",
     "health_routes",
     "json_reply",

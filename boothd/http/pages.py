@@ -23,15 +23,6 @@ _TYPES = {
 }
 
 
-def find_assets() -> Path:
-    """The folder with `templates/` and `static/`: `web/` in a checkout, `boothd/web/` where a wheel is installed."""
-    package = Path(__file__).resolve().parent.parent
-    for folder in (package / "web", package.parent / "web"):
-        if (folder / "templates").is_dir():
-            return folder
-    raise FileNotFoundError(f"boothd's templates are neither in {package / 'web'} nor in {package.parent / 'web'}")
-
-
 class StaticFiles:
     """The files under `static/`, known by name at the start: what is not among them does not exist."""
 
@@ -66,7 +57,7 @@ class StaticFiles:
 class Pages:
     """Templates: everything is escaped, and a name that is not given is an error.
 
-    assets: from `find_assets()`. Templates have `static(name)`, the address of a static file."""
+    assets: from `boothd.base.assets.assets("web")`. Templates have `static(name)`, the address of a static file."""
 
     def __init__(self, assets: Path) -> None:
         self.static = StaticFiles(assets / "static")

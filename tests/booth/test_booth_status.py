@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from boothd.base.assets import assets
 from boothd.base.errors import BadKey, NoSuchSlot, NotFound, Refused
 from boothd.booth.slots import SlotBook
 from boothd.booth.status import Condition, StatusPage
-from boothd.http import Pages, find_assets
+from boothd.http import Pages
 from boothd.providers.interfaces import ProviderSettings
 from tests.booth.booth_support import PASSWORD, TODAY, Booth, FakeProvider, live_slot, picture, run
 
@@ -70,7 +71,7 @@ class Page:
             booth.desk,
             booth.stats,
             booth.trash,
-            Pages(find_assets()),
+            Pages(assets("web")),
             condition=lambda: Condition(booth.password, self.problem, self.restart_needed, self.left_out),
             base_url=lambda host: f"http://{host}",
         )

@@ -9,8 +9,9 @@ import pytest
 from jinja2 import UndefinedError
 from twisted.logger import LogEvent
 
+from boothd.base.assets import assets as brought_along
 from boothd.base.threads import Threads
-from boothd.http import FileBody, Pages, Reply, Request, Route, find_assets
+from boothd.http import FileBody, Pages, Reply, Request, Route
 from boothd.http.send import STALL_S
 from tests.http.http_support import FakeRoom, Memory, Port, asynchronous, talk
 
@@ -30,7 +31,7 @@ def assets(tmp_path: Path) -> Path:
 
 
 def test_the_assets_of_this_checkout_are_found_and_the_base_page_renders() -> None:
-    pages = Pages(find_assets())
+    pages = Pages(brought_along("web"))
     reply = pages.page_reply("base.html")
     assert isinstance(reply.body, bytes)
     assert b'href="/static/boothd.css?v=' in reply.body
