@@ -17,7 +17,8 @@ from boothd.booth.slots import SlotBook, load_slots
 from boothd.config import ConfigError, DaemonConfig, Home, Secrets, parse, read_daemon_config, read_secrets, read_yaml
 from boothd.engine.services import Service
 from boothd.providers import provider_names, provider_type
-from boothd.providers.interfaces import NotConfigured, Provider, ProviderSettings, Tools
+from boothd.providers.interfaces import NotConfigured, Provider, ProviderSettings
+from boothd.providers.tools import Tools
 
 ONLY_AT_START = ("listen", "log", "threads")
 """Keys of boothd.yaml that a running daemon cannot change."""

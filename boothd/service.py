@@ -14,7 +14,7 @@ import time
 from datetime import date, datetime
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO
 
 from twisted.application.service import Service
 from twisted.internet import asyncioreactor
@@ -167,13 +167,11 @@ def make_house(home: Home, listen: str | None = None, disk: "Disk | None" = None
 
 def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk | None", reactor: Any) -> House:  # noqa: PLR0915
     """Every part, made in the order in which it needs the others."""
-    import treq.client
     from prometheus_client import CollectorRegistry
-    from twisted.web.client import Agent, HTTPConnectionPool
-    from twisted.web.iweb import IAgent
 
     from boothd.base.address import lan_address, listen_port
     from boothd.base.assets import assets
+    from boothd.base.clients import Clients
     from boothd.base.clock import Clock
     from boothd.base.stall import StallGauge
     from boothd.base.threads import Threads
@@ -190,9 +188,20 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     from boothd.engine.joblog import JobLog
     from boothd.engine.metrics import Metrics
     from boothd.engine.stats import Stats
-    from boothd.http import Listener, Logins, Pages, health_routes, make_site, raise_file_limit
+    from boothd.http import (
+        Callbacks,
+        Listener,
+        Logins,
+        Media,
+        Pages,
+        Signer,
+        health_routes,
+        make_site,
+        raise_file_limit,
+        signing_key,
+    )
     from boothd.live import Live
-    from boothd.providers.interfaces import Tools
+    from boothd.providers.tools import Tools
     from boothd.spool import Disk, ResultIndex, Spool
     from boothd.spool.housekeeping import Housekeeping
 
@@ -202,12 +211,31 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     disk_threads = Threads(reactor, "disk", daemon.threads.disk)
     pictures = Threads(reactor, "pictures", daemon.threads.pictures or os.cpu_count() or 2)
     login_threads = Threads(reactor, "logins", 1)
-    pool = HTTPConnectionPool(reactor)
-    pool.retryAutomatically = False  # there is one retry loop, in the engine
-    http = treq.client.HTTPClient(cast(IAgent, Agent(reactor, connectTimeout=10, pool=pool)))
+    # One thread: two that fight for the interpreter keep the reactor waiting longer than one.
+    codec = Threads(reactor, "codec", 1)
+    clients = Clients(reactor, disk_threads)
+    try:
+        signer = Signer(signing_key(home.spool / "signing-key"))
+    except OSError as error:
+        raise ConfigError(home.spool, "", f"cannot be used ({error.strerror})") from error
+    media = Media(home.spool / "active", signer, clock, disk_threads, lambda: live.now.daemon.public_url)
+    callbacks = Callbacks(signer, lambda: live.now.daemon.public_url)
 
     def tools(keys: tuple[str, ...]) -> Tools:
-        return Tools(clock, http, keys, pictures, disk_threads, lambda: live.now.daemon.upload.max_pixels)
+        return Tools(
+            clock=clock,
+            http=clients.get(),
+            keys=keys,
+            pictures=pictures,
+            disk=disk_threads,
+            max_pixels=lambda: live.now.daemon.upload.max_pixels,
+            codec=codec,
+            client=clients.get,
+            fetch=clients.fetch,
+            media=media,
+            callbacks=callbacks,
+            node=signer.sign("node")[:12],
+        )
 
     live = Live(home, configured, clock, disk_threads, tools)
 
@@ -264,7 +292,14 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
 
     status = StatusPage(desk, stats, trash, pages, condition=condition, base_url=base_url)
     site = make_site(
-        [*counter.routes(), *status.routes(), *pages.routes(), *health_routes(ready, registry)],
+        [
+            *counter.routes(),
+            *status.routes(),
+            *pages.routes(),
+            *media.routes(),
+            *callbacks.routes(),
+            *health_routes(ready, registry),
+        ],
         gate=counter.admit,
         limits=lambda: live.now.daemon.upload,
         logins=Logins(lambda: live.now.secrets.operators, login_threads, clock),
@@ -283,9 +318,9 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     )
 
     async def let_go() -> None:
-        await pool.closeCachedConnections()
+        await clients.close()
         clock.stop()
-        for threads in (login_threads, pictures, disk_threads):
+        for threads in (login_threads, codec, pictures, disk_threads):
             threads.stop()
 
     async def recover() -> None:

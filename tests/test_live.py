@@ -15,7 +15,7 @@ from boothd.base.errors import BadKey
 from boothd.base.threads import Threads
 from boothd.config import ConfigError, Home
 from boothd.live import Live, read_all
-from boothd.providers.interfaces import Tools
+from boothd.providers.tools import Tools
 from tests.booth.booth_support import StepThreads, picture
 
 KEY = "k" * 22
@@ -63,8 +63,10 @@ class Etc:
         return self.live
 
     def _tools(self, keys: tuple[str, ...]) -> Tools:
-        threads = cast(Threads, self.threads)
-        return Tools(self.clock, None, keys, threads, threads, lambda: 1_000_000)
+        threads, none = cast(Threads, self.threads), cast(Any, None)
+        return Tools(
+            self.clock, None, keys, threads, threads, lambda: 1_000_000, threads, none, none, none, none, "node"
+        )
 
     def change(self, *files: Path) -> None:
         """Tell that files have changed."""

@@ -5,6 +5,7 @@ Two branches: `RequestError` (what a client sent cannot be taken) and `WorkError
 """
 
 import enum
+from decimal import Decimal
 from typing import ClassVar
 
 
@@ -158,18 +159,24 @@ class WorkError(BoothdError):
     """The picture could not be made.
 
     retry: whether the same call may succeed when it is made again. charged: whether this one cost money; the class says
-    what is usual, an instance what is known. retry_after_s: when the service asked us to come back."""
+    what is usual, an instance what is known. retry_after_s: when the service asked us to come back. cost: what a charged
+    call cost, where the service says so (None = the listed price)."""
 
     code, status = "failed", 502
     retry: ClassVar[bool] = False
     usually_charged: ClassVar[Charged] = Charged.NO
 
     def __init__(
-        self, message: str = "", *, charged: Charged | None = None, retry_after_s: float | None = None
+        self,
+        message: str = "",
+        *,
+        charged: Charged | None = None,
+        retry_after_s: float | None = None,
+        cost: Decimal | None = None,
     ) -> None:
         super().__init__(message)
         self.charged = self.usually_charged if charged is None else charged
-        self.retry_after_s = retry_after_s
+        self.retry_after_s, self.cost = retry_after_s, cost
 
 
 class Refused(WorkError):

@@ -8,7 +8,8 @@ from twisted.web.client import FileBodyProducer
 from boothd.base.errors import Unavailable
 from boothd.base.fetch import save_body
 from boothd.base.photo import Photo
-from boothd.providers.interfaces import Call, EffectType, Options, Picture, Preset, ProviderSettings, Tools
+from boothd.providers.interfaces import Call, EffectType, Options, Picture, Preset, ProviderSettings
+from boothd.providers.tools import Tools
 
 
 class BenchSettings(ProviderSettings):

@@ -7,7 +7,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from subprocess import run
 from sys import executable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import pytest_twisted
@@ -27,7 +27,8 @@ from boothd.base.errors import (
     WorkError,
 )
 from boothd.engine.attempt import Resumption
-from boothd.providers.interfaces import Edits, NotConfigured, Preset, Provider, Resumes, Tools
+from boothd.providers.interfaces import Edits, NotConfigured, Preset, Provider, Resumes
+from boothd.providers.tools import Tools
 from boothd.spool.journal import AttemptEnded, Queued, Result
 from tests.support.engine import World, begin, entries_of, kinds, until
 from tests.support.scripted.fixture import ScriptedServer, environment, scripted_server
@@ -48,7 +49,21 @@ async def http() -> AsyncIterator[HTTPClient]:
 
 @pytest.fixture
 def tools(world: World, http: HTTPClient) -> Tools:
-    return Tools(world.clock, http, ("secret",), world.picture_threads, world.disk_threads, lambda: 10_000_000)
+    disk, none = world.disk_threads, cast(Any, None)
+    return Tools(
+        world.clock,
+        http,
+        ("secret",),
+        world.picture_threads,
+        disk,
+        lambda: 10_000_000,
+        disk,
+        lambda _: http,
+        none,
+        none,
+        none,
+        "node",
+    )
 
 
 @pytest.fixture

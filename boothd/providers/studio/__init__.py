@@ -17,10 +17,11 @@ from twisted.internet.defer import CancelledError
 from boothd.base import imaging
 from boothd.base.errors import Charged, NotAPicture, OutOfTime, Refused
 from boothd.base.photo import Photo
-from boothd.providers.interfaces import Call, EffectType, Options, Picture, Preset, ProviderSettings, Tools
+from boothd.providers.interfaces import Call, EffectType, Options, Picture, Preset, ProviderSettings
 from boothd.providers.studio.background import replace_background
 from boothd.providers.studio.looks import choose
 from boothd.providers.studio.screen import NoScreen
+from boothd.providers.tools import Tools
 
 Check = Callable[[], None]
 

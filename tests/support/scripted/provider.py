@@ -31,8 +31,8 @@ from boothd.providers.interfaces import (
     Picture,
     Preset,
     ProviderSettings,
-    Tools,
 )
+from boothd.providers.tools import Tools
 
 MOST_BYTES = 20_000_000
 MOST_BYTES_OF_AN_ERROR = 64_000

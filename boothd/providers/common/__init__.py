@@ -1,0 +1,1 @@
+"""What the providers over the network share: keys, HTTP, errors, instructions."""
