@@ -5,27 +5,32 @@ to choose the asyncio one.
 """
 
 import atexit
-import errno
 import gc
 import os
-import signal
 import sys
 import time
 from datetime import date, datetime
 from pathlib import Path
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 from twisted.application.service import Service
 from twisted.internet import asyncioreactor
-from twisted.internet.error import CannotListenError
-from twisted.logger import Logger
 from twisted.python import usage
 from twisted.python.failure import Failure
 
 from boothd.base import logs
 from boothd.base.house import Hook, House
-from boothd.config import ConfigError, Home, LogConfig, read_daemon_config
+from boothd.config import ConfigError, Home, read_daemon_config
+from boothd.process import (
+    CANNOT_BE_USED,
+    CANNOT_START,
+    end_well_on_sigterm,
+    exit_with,
+    open_log_file,
+    reason_of,
+    stop_because,
+)
 
 if TYPE_CHECKING:
     from boothd.live import Configured
@@ -51,14 +56,6 @@ class WrongReactor(Exception):
     """twistd was told to use another reactor than asyncio's."""
 
 
-CANNOT_START = 1
-"""The exit status when a part cannot start: a busy port or spool may pass, so a supervisor tries again."""
-CANNOT_BE_USED = 78
-"""The exit status for a home or a configuration that cannot be used (EX_CONFIG of sysexits.h): trying again is no use."""
-
-log = Logger()
-
-
 def makeService(options: Options) -> Service:
     """What `twistd` and `twist` call. Ends the process with one line when home or configuration cannot be used."""
     home = Home(Path(options["home"] or os.environ.get("BOOTHD_HOME") or ".").resolve())
@@ -69,36 +66,18 @@ def makeService(options: Options) -> Service:
         print(f"boothd cannot start: {error}", file=sys.stderr)
         raise SystemExit(CANNOT_BE_USED) from None
     if logging.file is not None:
-        logs.also(_log_file(home, logging), logging.level)
+        logs.also(open_log_file(home, logging), logging.level)
     from twisted.internet import reactor as _reactor  # noqa: TID251
 
     reactor: Any = _reactor
-    reactor.callWhenRunning(_end_well_on_sigterm, reactor)
+    reactor.callWhenRunning(end_well_on_sigterm, reactor)
 
     def give_up(failure: Failure) -> None:
-        atexit.register(_exit_with, CANNOT_START)  # twistd itself would say 0
-        _stop_because(failure)
+        atexit.register(exit_with, CANNOT_START)  # twistd itself would say 0
+        stop_because(failure, reactor)
 
     house.opened.addErrback(give_up)
     return house
-
-
-def _end_well_on_sigterm(reactor: Any) -> None:
-    """twistd and twist kill themselves once more after a SIGTERM that the reactor has seen; ours ends with status 0."""
-
-    def stop() -> None:
-        if reactor.running and not stopping:
-            stopping.append(True)
-            reactor.stop()
-
-    stopping: list[bool] = []
-    signal.signal(signal.SIGTERM, lambda *_: reactor.callFromThread(stop))
-
-
-def _exit_with(status: int) -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
 
 
 def run(home: Path, listen: str | None) -> int:
@@ -109,7 +88,7 @@ def run(home: Path, listen: str | None) -> int:
     options["home"], options["listen"] = str(home), listen
     house = make_house(Home(home.resolve()), listen)
     logging = read_daemon_config(Home(home.resolve())).log
-    logs.begin(sys.stderr if logging.file is None else _log_file(Home(home.resolve()), logging), logging.level)
+    logs.begin(sys.stderr if logging.file is None else open_log_file(Home(home.resolve()), logging), logging.level)
     from twisted.internet import reactor as _reactor  # noqa: TID251
 
     reactor: Any = _reactor
@@ -117,35 +96,15 @@ def run(home: Path, listen: str | None) -> int:
 
     def give_up(failure: Failure) -> None:
         failed.append(failure)
-        _stop_because(failure)
+        stop_because(failure, reactor)
 
     house.opened.addErrback(give_up)
     reactor.addSystemEventTrigger("before", "shutdown", house.stopService)
     reactor.callWhenRunning(house.startService)
     reactor.run()
     if failed and logging.file is not None:
-        print(f"boothd cannot start: {_reason(failed[0])}", file=sys.stderr)
+        print(f"boothd cannot start: {reason_of(failed[0])}", file=sys.stderr)
     return CANNOT_START if failed else 0
-
-
-def _log_file(home: Home, logging: LogConfig) -> TextIO:
-    return logs.rotating_file(home.path / (logging.file or ""), logging.rotate_size, logging.keep)
-
-
-def _stop_because(failure: Failure) -> None:
-    """A part could not start: say why in one line, and end."""
-    from twisted.internet import reactor as _reactor  # noqa: TID251
-
-    reactor: Any = _reactor
-    log.critical("boothd cannot start: {reason}", reason=_reason(failure))
-    reactor.callWhenRunning(reactor.stop)
-
-
-def _reason(failure: Failure) -> str:
-    said: str = failure.getErrorMessage()
-    if isinstance(failure.value, CannotListenError) and failure.value.socketError.errno == errno.EADDRINUSE:
-        return f"{said.rstrip('.')}; stop what uses it, or choose another port: boothd up --listen tcp:8001"
-    return said
 
 
 def make_house(home: Home, listen: str | None = None, disk: "Disk | None" = None) -> House:
