@@ -56,6 +56,10 @@ class WrongReactor(Exception):
     """twistd was told to use another reactor than asyncio's."""
 
 
+SWITCH_S = 0.0005
+"""A tenth of Python's own; with 20 calls that carry 5 MB out and 8 MiB in, it about halves the reactor's longest stall."""
+
+
 def makeService(options: Options) -> Service:
     """What `twistd` and `twist` call. Ends the process with one line when home or configuration cannot be used."""
     home = Home(Path(options["home"] or os.environ.get("BOOTHD_HOME") or ".").resolve())
@@ -117,6 +121,8 @@ def make_house(home: Home, listen: str | None = None, disk: "Disk | None" = None
         raise WrongReactor("boothd runs on the asyncio reactor; leave out --reactor, or give --reactor=asyncio")
     # reactor.seconds is wall-clock time; a step of it must neither fire nor delay a deadline.
     reactor.seconds = time.monotonic  # type: ignore[method-assign,misc]
+    # Every socket call gives the interpreter away, and the reactor gets it back from a busy thread only after this long.
+    sys.setswitchinterval(SWITCH_S)
     from boothd.live import read_all
 
     if not home.config_file.is_file():
