@@ -4,8 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import os
-import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,32 +13,12 @@ from pathlib import Path
 
 import yaml
 
+from tests.bench import clouds
 from tests.bench.client import Target, many, photo, unique, upload
+from tests.bench.processes import metric, percentile, process, read_port, resident
 
 KEY = "benchbenchbenchbench"
 SIZES = {"52 KiB": 52 << 10, "1 MiB": 1 << 20, "10 MiB": 10 << 20}
-
-
-@contextlib.contextmanager
-def process(*command: str) -> Iterator["subprocess.Popen[str]"]:
-    """A child that ends with the block."""
-    child = subprocess.Popen([sys.executable, "-m", *command], stdout=subprocess.PIPE, text=True)
-    try:
-        yield child
-    finally:
-        child.terminate()
-        child.wait(60)
-
-
-def read_port(child: "subprocess.Popen[str]", pattern: str = r"(\d+)") -> int:
-    """The port that a child prints; the rest of its output is then drained in the background."""
-    assert child.stdout is not None
-    for line in child.stdout:
-        found = re.search(pattern, line)
-        if found:
-            subprocess.Popen(["cat"], stdin=child.stdout, stdout=subprocess.DEVNULL)
-            return int(found[1])
-    raise RuntimeError("the process ended before it listened")
 
 
 def make_home(folder: Path, service_port: int) -> Path:
@@ -80,10 +58,6 @@ def slot(port: int, number: int) -> Target:
     return Target(port, f"/upload/bench/{number}/{KEY}")
 
 
-def percentile(values: list[float], part: float) -> float:
-    return sorted(values)[min(len(values) - 1, int(len(values) * part))] * 1000
-
-
 async def latency(booth: Target, relay: Target, count: int) -> None:
     """One at a time, boothd and relay by turns, so that whatever else the machine does hits both."""
     print("one photo at a time, ms            boothd p50    p99      relay p50    p99      ratio p50   p99")
@@ -109,18 +83,6 @@ async def throughput(booth: Target, relay: Target, count: int) -> None:
         ours = total / await many(booth, jpeg, parallel, total)
         theirs = total / await many(relay, jpeg, parallel, total)
         print(f"  {parallel:3d} parallel                   {ours:8.1f}       {theirs:8.1f}     {ours / theirs:8.2f}")
-
-
-def resident(pid: int) -> int:
-    """Bytes of memory that a process holds."""
-    pages = Path(f"/proc/{pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-
-def metric(port: int, pattern: str) -> float:
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as reply:
-        found = re.search(pattern + r" ([0-9.e+-]+)", reply.read().decode())
-    return float(found[1]) if found else 0.0
 
 
 def post(url: str) -> None:
@@ -198,6 +160,8 @@ async def run(count: int) -> None:
         print("\nlongest stall of the reactor, 20 uploads of 5 MB at once")
         ours, careless = await stall(service_port), await stall(service_port, "--no-fsync")
         print(f"  durable {ours:.1f} ms, without fsync {careless:.1f} ms, ratio {ours / careless:.2f}")
+    await clouds.overhead(max(10, count // 3))
+    await clouds.big_calls()
 
 
 def main() -> None:
