@@ -6,19 +6,26 @@ in the log.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 
 from twisted.logger import Logger
 
 from boothd.base.aio import Background
+from boothd.base.budget import Budget
 from boothd.base.clock import Clock
+from boothd.base.errors import WorkError
 from boothd.base.threads import Threads
 from boothd.booth.slots import SlotBook, load_slots
 from boothd.config import ConfigError, DaemonConfig, Home, Secrets, parse, read_daemon_config, read_secrets, read_yaml
 from boothd.engine.services import Service
+from boothd.engine.spending import Till
 from boothd.providers import provider_names, provider_type
-from boothd.providers.interfaces import NotConfigured, Provider, ProviderSettings
+from boothd.providers.interfaces import NotConfigured, Provider, ProviderSettings, Tidies
 from boothd.providers.tools import Tools
+
+TIDY_S = 60.0
+"""How long a provider may take to remove what an earlier run left at its service."""
 
 ONLY_AT_START = ("listen", "log", "threads")
 """Keys of boothd.yaml that a running daemon cannot change."""
@@ -62,11 +69,19 @@ class Live:
     """The configuration in force.
 
     services: the providers that work, for the engine; left_out: those that cannot, with the reason. problem: why the last
-    change was not taken. applied: called after each change that was."""
+    change was not taken. applied: called after each change that was. spent_today: a provider's money of today, by name."""
 
     log = Logger()
 
-    def __init__(self, home: Home, configured: Configured, clock: Clock, threads: Threads, tools: MakeTools) -> None:
+    def __init__(
+        self,
+        home: Home,
+        configured: Configured,
+        clock: Clock,
+        threads: Threads,
+        tools: MakeTools,
+        spent_today: Callable[[str], Decimal],
+    ) -> None:
         self.home, self.now = home, configured
         self.services: dict[str, Service] = {}
         self.left_out: dict[str, str] = {}
@@ -74,9 +89,11 @@ class Live:
         self.restart_needed: tuple[str, ...] = ()
         self.applied: list[Callable[[], None]] = []
         self._clock, self._threads, self._tools = clock, threads, tools
-        self._background = Background()
+        self._till = Till(spent_today, lambda: self.now.daemon.day.starts)
+        self._background, self._tidying = Background(), Background()
         self._again = False
         self._started = configured.daemon
+        self._running = False
         self._apply_providers(configured, None)
 
     def changed(self, paths: frozenset[Path]) -> None:
@@ -88,8 +105,16 @@ class Live:
         else:
             self._background.start("reload the configuration", self._reload())
 
+    async def start(self) -> None:
+        """Have what an earlier run left at the services removed; nobody waits for it."""
+        self._running = True
+        for name, service in self.services.items():
+            self._tidy(name, service.provider)
+
     async def stop(self) -> None:
+        self._running = False
         await self._background.stop()
+        await self._tidying.stop()
 
     async def _reload(self) -> None:
         while True:
@@ -123,8 +148,7 @@ class Live:
     def _apply_providers(self, new: Configured, old: Configured | None) -> None:
         for name, kind in new.types.items():
             keys = new.secrets.keys.get(name, ())
-            same = old is not None and old.settings.get(name) == new.settings[name]
-            if same and old is not None and old.secrets.keys.get(name, ()) == keys:
+            if old is not None and _same(old, new, name):
                 continue
             try:
                 provider = kind(new.settings[name], self._tools(keys))
@@ -141,4 +165,33 @@ class Live:
             if name in self.services:
                 self.services[name].reconfigure(provider, new.settings[name])
             else:
-                self.services[name] = Service(name, provider, new.settings[name], self._clock)
+                self.services[name] = Service(name, provider, new.settings[name], self._clock, self._till)
+            self._tidy(name, provider)
+
+    def _tidy(self, name: str, provider: Provider) -> None:
+        if self._running and isinstance(provider, Tidies):
+            self._tidying.start(f"tidying up at {name}", self._tidied(name, provider))
+
+    async def _tidied(self, name: str, provider: Tidies) -> None:
+        budget = Budget.of(self._clock, TIDY_S)
+
+        async def tidied() -> None:
+            await provider.tidy(budget)
+
+        try:
+            await budget.limit(tidied())
+        except WorkError as error:
+            self.log.warn(
+                "{provider}: what an earlier run left there is not removed ({reason})",
+                provider=name,
+                reason=error.message,
+            )
+
+
+def _same(old: Configured, new: Configured, name: str) -> bool:
+    """Whether a provider need not be set up anew: links and webhooks are made with the public address."""
+    return (
+        old.settings.get(name) == new.settings[name]
+        and old.secrets.keys.get(name, ()) == new.secrets.keys.get(name, ())
+        and old.daemon.public_url == new.daemon.public_url
+    )

@@ -202,8 +202,6 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
             node=signer.sign("node")[:12],
         )
 
-    live = Live(home, configured, clock, disk_threads, tools)
-
     def day_of(when: datetime) -> date:
         return live.now.daemon.day.day_of(when)
 
@@ -217,6 +215,8 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         day_of=day_of,
         floor_bytes=lambda: live.now.daemon.spool.floor,
     )
+    stats = Stats(home.spool / "stats.yaml", spool, disk_threads, clock, day_of)
+    live = Live(home, configured, clock, disk_threads, tools, stats.spent_today)
     index = ResultIndex()
     attempts = Attempts(spool, index, pictures, clock, lambda: live.now.daemon.upload.max_pixels)
     engine = Engine(
@@ -229,7 +229,6 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         random,
         reserve_s=daemon.budget.reserve,
     )
-    stats = Stats(home.spool / "stats.yaml", spool, disk_threads, clock, day_of)
     desk = Desk(spool, engine, pictures, clock, lambda: live.now.daemon, lambda: live.now.book)
     counter = Counter(desk, stats, lambda: live.now.secrets.upload_password)
     hot = HotFolders(home.spool / "hot", desk, reactor=reactor, clock=clock, threads=disk_threads)
@@ -302,7 +301,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     house.add("engine", Hook(stop=engine.stop))
     house.add("desk", Hook(stop=desk.stop))
     house.add("recovery", Hook(start=recover))
-    house.add("configuration", Hook(stop=live.stop))
+    house.add("configuration", Hook(start=live.start, stop=live.stop))
     house.add("its watch", watch)
     house.add("housekeeping", Housekeeping(spool, index, clock, lambda: live.now.daemon.spool))
     house.add("hot folders", hot)

@@ -17,7 +17,7 @@ from boothd.booth.slots import LiveSlot, SlotBook
 from boothd.config import DaemonConfig
 from boothd.engine.engine import Engine
 from boothd.engine.flight import Flight
-from boothd.engine.order import Made, Order, Tally
+from boothd.engine.order import Made, Order, Tally, worst
 from boothd.spool import Incoming, Job, Spool, State
 from boothd.spool.journal import Answered, Entry, Finished, Received
 
@@ -186,9 +186,8 @@ class Desk:
             raise  # boothd stops; the next start judges by the journal
         except BoothdError as error:
             self.log.info("{job}: no late answer either ({code})", job=job.id, code=error.code)
-            charged = Charged.MAYBE if isinstance(error, WorkError) and error.charged is not Charged.NO else None
-            if late and charged is not None:
-                finished = finished.model_copy(update={"charged": charged})
+            if late and isinstance(error, WorkError):
+                finished = finished.model_copy(update={"charged": worst(finished.charged, error.charged)})
             await self._file(job, otherwise, [finished.model_copy(update={"at": self.clock.now()})], received)
             return
         done = Finished(at=self.clock.now(), code="ok", late=late)

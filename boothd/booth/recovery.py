@@ -29,7 +29,7 @@ from boothd.spool.journal import (
     read,
     received,
 )
-from boothd.spool.recovery import Complete, GoOnPolling, MaybeCharged, NotBegun, Over, Verdict, judge, spent
+from boothd.spool.recovery import Complete, GoOnPolling, MaybeCharged, NotBegun, Over, Verdict, judge, spent, unended
 from boothd.spool.spool import mend
 
 
@@ -107,12 +107,16 @@ class Recovery:
         elif isinstance(verdict, Complete):
             if verdict.unended is not None:
                 await self._spool.append(job, _ended_well(verdict.unended, verdict.result))
+            await self._end(job, entries, verdict.unended)
             await self._complete(job, came, verdict, None if _answered(entries) else room)
         elif isinstance(verdict, GoOnPolling):
+            await self._end(job, entries, verdict.attempt)
             self._next.append((job, lambda: self._go_on(job, came, entries, verdict, room)))
         elif isinstance(verdict, MaybeCharged):
             reason = f"{verdict.attempt.provider} was being called when boothd was interrupted; it may have charged."
-            await self._discard(job, entries, reason, Charged.MAYBE)
+            # Behind what says that the job is over: without an end it would be judged as one that can be run again.
+            ends = [self._interrupted(attempt) for attempt in unended(entries)]
+            await self._discard(job, entries, reason, Charged.MAYBE, ends)
         elif room is not None:
             self._next.append((job, lambda: self._again(job, came, entries, verdict, room)))
         else:
@@ -136,13 +140,22 @@ class Recovery:
         preset = None if slot is None else _preset_of(slot, attempt)
         lost = f"{attempt.provider} had it as number {verdict.queue_number} when boothd was interrupted"
         if slot is None or preset is None:
-            await self._discard(job, entries, f"{lost}, but the slot is gone.", Charged.YES)
+            gone = "is gone" if slot is None else f"does not ask {attempt.provider} any more"
+            await self._discard(job, entries, f"{lost}, but the slot {gone}.", Charged.YES)
             return
         alone = LiveSlot(slot.provider, slot.number, slot.slot, (preset,), original=False)
         budget = Budget.of(self._desk.clock, 0)
         try:
             order = await self._desk.order(job, came, alone, budget, tally=tally)
-            resumption = Resumption(attempt.number, attempt.model, attempt.revision, verdict.queue_number)
+            resumption = Resumption(
+                attempt.number,
+                attempt.model,
+                attempt.revision,
+                verdict.queue_number,
+                attempt.role,
+                attempt.credit_provider,
+                attempt.credit_model,
+            )
             flight = self._desk.engine.resume(order, resumption)
         except BoothdError as error:
             await self._discard(job, entries, f"{lost}, and it cannot be asked for: {error.message}", Charged.YES)
@@ -169,11 +182,34 @@ class Recovery:
             job, entries, f"boothd was interrupted before the photo was answered; {how}.", verdict.charged
         )
 
-    async def _discard(self, job: Job, entries: Sequence[Entry], reason: str, charged: Charged) -> None:
+    async def _discard(
+        self, job: Job, entries: Sequence[Entry], reason: str, charged: Charged, ends: Sequence[Entry] = ()
+    ) -> None:
         finished = Finished(at=self._desk.clock.now(), code=Interrupted.code, reason=reason, charged=charged)
         came = received(entries)
         drop = [] if came.keep_failures else [came.file]
-        await self._spool.move(job, State.TRASH, *self._told(entries, reason), finished, drop=drop)
+        await self._spool.move(job, State.TRASH, *self._told(entries, reason), finished, *ends, drop=drop)
+
+    async def _end(self, job: Job, entries: Sequence[Entry], known: Attempt | None) -> None:
+        """Count what the calls without an end may have cost; known: the one of which more is known."""
+        ends = [self._interrupted(attempt) for attempt in unended(entries) if attempt is not known]
+        if ends:
+            await self._spool.append(job, *ends)
+
+    def _interrupted(self, attempt: Attempt) -> AttemptEnded:
+        return AttemptEnded(
+            at=self._desk.clock.now(),
+            number=attempt.number,
+            provider=attempt.provider,
+            model=attempt.model,
+            outcome=Interrupted.code,
+            message="boothd was interrupted while it was under way.",
+            charged=Charged.MAYBE,
+            cost=attempt.price,
+            role=attempt.role,
+            credit_provider=attempt.credit_provider,
+            credit_model=attempt.credit_model,
+        )
 
     def _told(self, entries: Sequence[Entry], reason: str) -> list[Entry]:
         """For the journal and the statistics: whoever waited got no answer."""
@@ -197,11 +233,14 @@ def _ended_well(attempt: Attempt, result: Result) -> AttemptEnded:
         at=result.at,
         number=attempt.number,
         provider=attempt.provider,
-        model=result.model,
+        model=result.model.removeprefix(f"{attempt.provider}/") if attempt.role == "render" else result.model,
         outcome="ok",
         charged=Charged.YES if attempt.paid else Charged.NO,
         cost=attempt.price if attempt.paid else Decimal(0),
         seconds=round(result.work_ms / 1000, 3),
+        role=attempt.role,
+        credit_provider=attempt.credit_provider,
+        credit_model=attempt.credit_model,
     )
 
 
@@ -210,8 +249,11 @@ def _answered(entries: Sequence[Entry]) -> bool:
 
 
 def _preset_of(slot: LiveSlot, attempt: Attempt) -> Preset | None:
-    """The preset that was asked for, or what the slot has of that provider by now."""
-    same = [preset for preset in slot.presets if preset.provider == attempt.provider]
+    """The preset that was asked for, or what the slot has of that provider by now, as maker or as renderer."""
+    if attempt.role == "render":
+        same = [p for p in slot.presets if p.renderer is not None and p.renderer.provider == attempt.provider]
+    else:
+        same = [p for p in slot.presets if p.renderer is None and p.provider == attempt.provider]
     return next((preset for preset in same if preset.revision == attempt.revision), same[0] if same else None)
 
 

@@ -14,7 +14,7 @@ from boothd.base.errors import BoothdError, NoSuchSlot
 from boothd.base.imaging import OutputFormat, inspect
 from boothd.config import ConfigError, Home, Section, parse, read_yaml
 from boothd.engine.order import ORIGINAL
-from boothd.providers.interfaces import Options, Preset, Provider, Reference
+from boothd.providers.interfaces import DirectorOptions, EffectType, Options, Preset, Provider, Reference
 
 SLOTS = 20
 _FORMATS: Mapping[str, OutputFormat] = {"jpeg": "JPEG", "png": "PNG"}
@@ -29,8 +29,8 @@ class Slot(Section):
     """One slot as it stands in `etc/slots/<provider>.yaml`.
 
     size: the largest width and height in pixels. on_failure: what a failure becomes: nothing = the error's code; names of
-    other providers, asked in this order with the same effect and prompt; "original" last = the guest's own photo.
-    paid_attempts: how many calls per photo may cost money."""
+    other providers, asked in this order with the same effect (or what they have of the same kind) and prompt; "original" last
+    = the guest's own photo. paid_attempts: how many calls per photo may cost money."""
 
     name: str = Field("", max_length=200)
     key: str = Field(min_length=16, max_length=200, pattern=r"^[A-Za-z0-9_-]+$", repr=False)
@@ -122,6 +122,21 @@ def load_slots(home: Home, providers: Mapping[str, type[Provider]], max_pixels: 
 
 
 @dataclass(frozen=True, slots=True)
+class _Asked:
+    """What one provider is asked for in a slot, and below which keys of the slot it stands there.
+
+    own: whether it is the slot's own provider, which knows the effect by its own name."""
+
+    provider: str
+    effect: str
+    options: Mapping[str, Any]
+    provider_key: str
+    effect_key: str
+    options_key: str
+    own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Loader:
     home: Home
     providers: Mapping[str, type[Provider]]
@@ -133,43 +148,78 @@ class _Loader:
         references = tuple(
             self._reference(name, f"{self.key}.references.{place}") for place, name in enumerate(slot.references)
         )
-        chain = [name for name in slot.on_failure if name != ORIGINAL]
-        presets = [self._preset(provider, slot, references, slot.options, "")]
-        presets += [
-            self._preset(name, slot, references, {}, f".on_failure.{place}") for place, name in enumerate(chain)
-        ]
-        return LiveSlot(provider, number, slot, tuple(presets), ORIGINAL in slot.on_failure)
+        asked = [_Asked(provider, slot.effect, slot.options, "", ".effect", ".options", own=True)]
+        for place, name in enumerate(slot.on_failure):
+            if name != ORIGINAL:
+                where = f".on_failure.{place}"
+                asked.append(_Asked(name, slot.effect, {}, where, where, where))
+        presets = tuple(self._preset(one, slot, references) for one in asked)
+        return LiveSlot(provider, number, slot, presets, ORIGINAL in slot.on_failure)
 
-    def _preset(
-        self, provider: str, slot: Slot, references: tuple[Reference, ...], options: Mapping[str, Any], where: str
-    ) -> Preset:
-        kind = self.providers.get(provider)
-        if kind is None:
-            raise self._wrong(where, f"no provider is called “{provider}”; there are {', '.join(self.providers)}")
-        effect = next((e for e in kind.effects if e.name == slot.effect), None)
-        if effect is None:
-            names = ", ".join(e.name for e in kind.effects)
-            raise self._wrong(where or ".effect", f"{provider} has no effect “{slot.effect}”; it has {names}")
-        if effect.needs_reference and not references:
-            raise self._wrong(".references", f"the effect “{effect.name}” needs a reference picture")
-        if effect.needs_prompt and not slot.prompt.strip():
-            raise self._wrong(".prompt", f"the effect “{effect.name}” needs a prompt")
+    def _preset(self, asked: _Asked, slot: Slot, references: tuple[Reference, ...]) -> Preset:
+        kind = self._kind(asked.provider, asked.provider_key)
+        effect = self._effect(kind, asked)
+        self._check(asked, effect, slot, len(references))
+        options = self._options(kind, asked)
         return Preset(
-            provider=provider,
+            provider=asked.provider,
             effect=effect.name,
             prompt=slot.prompt.strip(),
             references=references,
-            options=self._options(kind, options),
+            options=options,
             format=_FORMATS[slot.format],
             size=slot.size,
+            renderer=self._renderer(options, asked, slot, references) if isinstance(options, DirectorOptions) else None,
         )
 
-    def _options(self, kind: type[Provider], options: Mapping[str, Any]) -> Options:
+    def _renderer(
+        self, options: DirectorOptions, director: _Asked, slot: Slot, references: tuple[Reference, ...]
+    ) -> Preset:
+        """The same slot's preset for who makes the picture."""
+        where = director.options_key
+        keys = (where, where, where)
+        if director.own:
+            effect_key = "renderer_effect" if options.renderer_effect else "renderer"
+            keys = (f"{where}.renderer", f"{where}.{effect_key}", f"{where}.renderer_options")
+        effect = options.renderer_effect or slot.effect
+        if issubclass(self._kind(options.renderer, keys[0]).Options, DirectorOptions):
+            raise self._wrong(keys[0], f"{options.renderer} makes no pictures itself; choose a provider that does")
+        return self._preset(_Asked(options.renderer, effect, options.renderer_options, *keys), slot, references)
+
+    def _kind(self, provider: str, key: str) -> type[Provider]:
+        kind = self.providers.get(provider)
+        if kind is None:
+            raise self._wrong(key, f"no provider is called “{provider}”; there are {', '.join(self.providers)}")
+        return kind
+
+    def _effect(self, kind: type[Provider], asked: _Asked) -> EffectType:
+        """By the provider's own name for it; in a chain, or as a renderer's, also by another's."""
+        named = [e for e in kind.effects if e.name == asked.effect]
+        if not asked.own:
+            named += [e for e in kind.effects if asked.effect in e.also]
+        if not named:
+            names = ", ".join(e.name for e in kind.effects)
+            raise self._wrong(asked.effect_key, f"{asked.provider} has no effect “{asked.effect}”; it has {names}")
+        return named[0]
+
+    def _check(self, asked: _Asked, effect: EffectType, slot: Slot, references: int) -> None:
+        whose = "" if asked.own else f"{asked.provider}'s "
+        if effect.needs_reference and not references:
+            raise self._wrong(".references", f"{whose or 'the '}effect “{effect.name}” needs a reference picture")
+        if effect.max_references is not None and references > effect.max_references:
+            most = "no reference picture" if effect.max_references == 0 else f"at most {effect.max_references}"
+            said = f"{whose or 'the '}effect “{effect.name}” takes {most}; the slot has {references}"
+            raise self._wrong(".references", said)
+        if effect.needs_prompt and not slot.prompt.strip():
+            raise self._wrong(".prompt", f"{whose or 'the '}effect “{effect.name}” needs a prompt")
+
+    def _options(self, kind: type[Provider], asked: _Asked) -> Options:
         try:
-            return kind.Options.model_validate(options)
+            return kind.Options.model_validate(asked.options)
         except ValidationError as error:
             first = error.errors(include_url=False, include_context=False)[0]
-            raise self._wrong(".options." + ".".join(map(str, first["loc"])), first["msg"]) from None
+            key = ".".join([asked.options_key, *map(str, first["loc"])])
+            raise self._wrong(key, first["msg"]) from None
 
     def _reference(self, name: str, key: str) -> Reference:
         folder = self.home.library / "references"

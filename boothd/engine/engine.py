@@ -90,10 +90,13 @@ class Engine:
     def resume(self, order: Order, resumption: Resumption) -> Flight:
         """Take up a call of an earlier run of boothd. Raises BadRequest when its provider is not there any more."""
         preset = order.presets[0]
-        return self._take_off(order, preset, self._service(preset), order.budget, resumption)
+        service = self._service(preset.renderer or preset)
+        return self._take_off(order, preset, service, order.budget, resumption=resumption)
 
     async def _picture(self, order: Order, preset: Preset, budget: Budget) -> tuple[Result, bool]:
-        service = self._service(preset)
+        service, director = self._service(preset), None
+        if preset.renderer is not None:
+            service, director = self._service(preset.renderer), service
         key = (order.photo.sha256, preset.revision)
         if not order.fresh:
             kept = self._index.find(*key)
@@ -104,11 +107,11 @@ class Engine:
                 if self._index.find(*key) is kept:
                     self._index.forget(*key)
             flight = self._flights.get(key)
-            if flight is not None and not flight.over:
+            if flight is not None and flight.open:
                 result = await self._share(order, await flight.join(budget), "on its way")
                 if result is not None:
                     return result, True
-        flight = self._take_off(order, preset, service, budget)
+        flight = self._take_off(order, preset, service, budget, director)
         return (await flight.join(budget)).result, False
 
     def _service(self, preset: Preset) -> Service:
@@ -120,7 +123,13 @@ class Engine:
         return service
 
     def _take_off(
-        self, order: Order, preset: Preset, service: Service, budget: Budget, resumption: Resumption | None = None
+        self,
+        order: Order,
+        preset: Preset,
+        service: Service,
+        budget: Budget,
+        director: Service | None = None,
+        resumption: Resumption | None = None,
     ) -> Flight:
         # What was asked for before a restart may be another preset than the slot's now.
         revision = preset.revision if resumption is None else resumption.revision
@@ -134,6 +143,7 @@ class Engine:
             clock=self._clock,
             random=self._random,
             reserve_s=self.reserve_s,
+            director=director,
             resumption=resumption,
             earlier=self.flight_of(job),
         )

@@ -11,6 +11,8 @@ from boothd.base.budget import Budget
 from boothd.base.clock import Clock
 from boothd.base.errors import BoothdError, Charged, OutOfTime, WorkError
 from boothd.engine.attempt import Attempts, Resumption
+from boothd.engine.directing import Directing
+from boothd.engine.ledger import Part
 from boothd.engine.order import Order
 from boothd.engine.services import Service
 from boothd.providers.interfaces import Preset
@@ -33,8 +35,9 @@ class Flight:
     Whoever asks for the same photo on the same preset joins. One who leaves ends the flight only when he was the last,
     and not while a paid answer is on its way: that is waited for, up to the provider's `late_s`, and kept.
 
-    budget: of the first who waits. reserve_s: kept back at the end of everybody's budget for checking, encoding and the
-    reply. earlier: a flight of the same job that is still in the air (its paid answer is late)."""
+    service: who makes the picture; director: who only writes the prompt for it first, once. budget: of the first who waits.
+    reserve_s: kept back at the end of everybody's budget for checking, encoding and the reply. earlier: a flight of the same
+    job that is still in the air (its paid answer is late)."""
 
     log = Logger()
 
@@ -49,11 +52,16 @@ class Flight:
         clock: Clock,
         random: Random,
         reserve_s: float,
+        director: Service | None = None,
         resumption: Resumption | None = None,
         earlier: "Flight | None" = None,
     ) -> None:
         self.job = order.job
-        self._order, self._preset, self._service, self._attempts = order, preset, service, attempts
+        self._order, self._service, self._attempts = order, service, attempts
+        self._part = _part(preset, service, resumption)
+        self._directing = None
+        if director is not None:
+            self._directing = Directing(order, preset, director, attempts, clock, lambda: self._unwanted)
         self._clock, self._random, self._reserve_s = clock, random, reserve_s
         self._resumption, self._earlier = resumption, earlier
         self._deadline_s = budget.deadline_s
@@ -74,6 +82,11 @@ class Flight:
     def over(self) -> bool:
         """Whether its outcome is known."""
         return self._outcome is not None
+
+    @property
+    def open(self) -> bool:
+        """Whether one can join it."""
+        return not self.over and not self._unwanted
 
     @property
     def in_the_air(self) -> bool:
@@ -132,12 +145,13 @@ class Flight:
 
     async def _run(self) -> None:
         try:
+            await self._direct()
             self._outcome = await self._attempt_until_it_succeeds()
         except BoothdError as error:
             self._outcome = error
         except CancelledError as cancelled:
             # Nobody wants it; or boothd stops, and nobody is to file anything: the next start judges by the journal.
-            self._outcome = OutOfTime(charged=Charged.NO) if self._unwanted else cancelled
+            self._outcome = OutOfTime(charged=self._order.tally.charged) if self._unwanted else cancelled
             raise
         except Exception:  # noqa: BLE001 (a defect of ours; nobody must hang on it)
             self.log.failure("{job}: the engine failed", job=self.job.id)
@@ -145,6 +159,15 @@ class Flight:
         finally:
             for waiter in list(self._waiting):
                 waiter.callback(None)
+
+    async def _direct(self) -> None:
+        """Have the prompt written, unless no picture could be made by it anyway."""
+        if self._directing is not None and self._resumption is None:
+            began_s = self._clock.seconds()
+            self._check()
+            self._check_time()
+            self._part = await self._directing.part(self._service, self._part.preset, self._usable_s)
+            self._waited_s += self._clock.seconds() - began_s
 
     async def _attempt_until_it_succeeds(self) -> Kept:
         failures = 0
@@ -170,22 +193,19 @@ class Flight:
         if self._resumption is not None:
             return await self._resume(self._resumption)
         service, tally = self._service, self._order.tally
-        self._check_purse()
-        service.breaker.check()
+        self._check()
         asked_s = self._clock.seconds()
         await service.turns.take(self.job.slot)
         try:
             self._waited_s += self._clock.seconds() - asked_s
-            self._check_purse()
+            self._check()
             self._check_time()
-            with service.breaker.watch(), tally.calling(service.paid):
-                announced = await self._attempts.announce(self._order, self._preset, service)
+            with service.breaker.watch(), tally.calling(service.paid), service.spending.calling():
+                announced = await self._attempts.announce(self._order, self._part)
                 # From here on it may cost; who left before has cost nothing.
                 self._on_its_way = service.paid
                 self._call = Budget(self._clock, self._call_ends_s)
-                return await self._attempts.make(
-                    self._order, self._preset, service, self._call, announced, self._waited_s
-                )
+                return await self._attempts.make(self._order, announced, self._call, self._waited_s)
         finally:
             self._on_its_way, self._call = False, None
             service.turns.give()
@@ -194,18 +214,25 @@ class Flight:
         self._resumption = None
         self._call = Budget.of(self._clock, self._service.settings.late_s)
         try:
-            return await self._attempts.resume(self._order, self._preset, self._service, self._call, resumption)
+            return await self._attempts.resume(self._order, self._part, self._call, resumption)
         finally:
             self._on_its_way, self._call = False, None
 
-    def _check_purse(self) -> None:
+    def _check(self) -> None:
+        """Raise what keeps a call from being made, before anything is waited or paid for it."""
         if self._service.paid and not self._order.tally.may_spend:
             raise PaidAttemptsUsedUp()
+        self._service.check()
 
     def _check_time(self) -> None:
         """A call whose answer nobody could use is not begun, so it costs nothing."""
-        if self._clock.seconds() >= self._deadline_s - self._reserve_s:
+        if self._usable_s <= 0:
             raise OutOfTime(charged=Charged.NO)
+
+    @property
+    def _usable_s(self) -> float:
+        """How much time is left in which an answer can be used."""
+        return self._deadline_s - self._reserve_s - self._clock.seconds()
 
     @property
     def _call_ends_s(self) -> float:
@@ -224,4 +251,14 @@ class Flight:
             pause_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(failures - 1, 10)) * self._random.uniform(
                 0.8, 1.2
             )
-        return pause_s if self._clock.seconds() + pause_s < self._deadline_s - self._reserve_s else None
+        return pause_s if pause_s < self._usable_s else None
+
+
+def _part(preset: Preset, service: Service, resumption: Resumption | None) -> Part:
+    """What `service` does for `preset`, by the slot's own prompt."""
+    asked = preset.renderer or preset
+    if resumption is None:
+        return Part(service, asked, preset.revision)
+    # What was asked for before a restart may be another preset than the slot's now.
+    role, provider, model = resumption.role, resumption.credit_provider, resumption.credit_model
+    return Part(service, asked, resumption.revision, role, provider, model)

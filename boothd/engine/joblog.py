@@ -6,7 +6,7 @@ from twisted.logger import Logger
 
 from boothd.base.errors import Charged
 from boothd.spool import Job
-from boothd.spool.journal import Entry, FellBack, Finished
+from boothd.spool.journal import Entry, FellBack, Finished, Undirected
 
 _CHARGED = {Charged.NO: "not charged", Charged.YES: "charged", Charged.MAYBE: "may have been charged"}
 
@@ -28,6 +28,15 @@ class JobLog:
                     code=entry.code,
                     reason=entry.message,
                     to=entry.to,
+                )
+            elif isinstance(entry, Undirected):
+                self.log.info(
+                    "{job} {slot}: {provider} wrote no prompt ({code}: {reason}); the slot's own is used",
+                    job=job.id,
+                    slot=job.slot,
+                    provider=entry.provider,
+                    code=entry.code,
+                    reason=entry.message,
                 )
             elif isinstance(entry, Finished) and entry.code == "ok":
                 self.log.info(

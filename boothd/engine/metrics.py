@@ -75,7 +75,7 @@ class Metrics:
         yield _gauge("boothd_disk_free_bytes", "Free space where the spool lies", {(): self._spool.free_bytes}, ())
         yield _gauge("boothd_spool_healthy", "1 unless the disk failed", {(): float(self._spool.unhealthy is None)}, ())
         yield _gauge("boothd_reactor_stall_seconds", "Longest stall since the last scrape", {(): self._stall_s()}, ())
-        services: dict[Any, Any] = dict(self._services)
+        services = dict(self._services)
         one = ("provider",)
         yield _gauge(
             "boothd_turns_waiting",
@@ -88,6 +88,11 @@ class Metrics:
         )
         closed = {(n,): float(s.breaker.state is BreakerState.CLOSED) for n, s in services.items()}
         yield _gauge("boothd_provider_up", "0 while its breaker is open", closed, one)
+        spent = {(n,): float(s.spending.today) for n, s in services.items()}
+        yield _gauge("boothd_spent_today", "Money since the operator's day began", spent, one)
+        budgets = {n: s.spending.budget for n, s in services.items()}
+        limits = {(n,): float(budget) for n, budget in budgets.items() if budget is not None}
+        yield _gauge("boothd_daily_budget", "Money that may be spent a day, where there is a limit", limits, one)
 
 
 def _gauge(name: str, text: str, values: dict[Any, float], labels: tuple[str, ...]) -> GaugeMetricFamily:

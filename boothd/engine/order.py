@@ -9,14 +9,20 @@ from boothd.base.errors import Charged
 from boothd.base.photo import Photo
 from boothd.providers.interfaces import Preset
 from boothd.spool import Job
-from boothd.spool.journal import Result
+from boothd.spool.journal import Result, Role
+
+
+def worst(*charges: Charged) -> Charged:
+    """What several calls together cost: for sure, perhaps, or not."""
+    return next(kind for kind in (Charged.YES, Charged.MAYBE, Charged.NO) if kind in (*charges, Charged.NO))
 
 
 class Tally:
     """What one job's calls add up to, over all its providers.
 
-    paid_attempts: how many may cost money, for sure or perhaps. spent: how many did, also before a restart. number: of the
-    last call. charged: the worst that is known. results: the numbers of the result files that the job has."""
+    paid_attempts: how many calls for a picture may cost money, for sure or perhaps. spent: how many did, also before a
+    restart. number: of the last call. charged: the worst that is known of all calls. results: the numbers of the result
+    files that the job has."""
 
     def __init__(self, paid_attempts: int, spent: int = 0, number: int = 0, results: int = 0) -> None:
         self.paid_attempts, self.spent, self.number = paid_attempts, spent, number
@@ -38,11 +44,11 @@ class Tally:
         finally:
             self._under_way -= paid
 
-    def charge(self, charged: Charged) -> None:
-        """Note what a call cost; the worst that is known stays."""
+    def charge(self, charged: Charged, role: Role = "make") -> None:
+        """Note what a call cost; the worst that is known stays. A direction is made once and counts for no attempt."""
         if charged is not Charged.NO:
-            self.spent += 1
-            self.charged = Charged.YES if Charged.YES in (charged, self.charged) else charged
+            self.spent += role != "direct"
+            self.charged = worst(self.charged, charged)
 
     def next_number(self) -> int:
         """The number of the job's next call, from 1."""

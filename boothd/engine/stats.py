@@ -38,6 +38,7 @@ Key = tuple[str, ...]
 
 KEPT_DAYS = 400
 NOT_ACCEPTED = "uploads not accepted"
+MONEY = "money"
 SAVE_EVERY_S = 1.0
 MARGIN = timedelta(hours=1)
 """How much older than the last save an uncounted entry may be: far more than a write takes."""
@@ -65,18 +66,24 @@ def numbers(slot: str, entry: Entry) -> Iterable[tuple[Key, Decimal]]:
         yield from _attempt_numbers(slot, entry)
 
 
+_MADE = {"make": "pictures", "direct": "directed", "render": "rendered"}
+_CHARGED = {Charged.YES: "charged", Charged.MAYBE: "maybe charged", Charged.NO: "not charged"}
+
+
 def _attempt_numbers(slot: str, entry: AttemptEnded) -> Iterable[tuple[Key, Decimal]]:
     one, model = Decimal(1), ("models", entry.provider, entry.model)
     yield (*model, "attempts"), one
     yield (*model, "seconds"), Decimal(str(entry.seconds))
-    yield ((*model, "pictures") if entry.outcome == "ok" else (*model, "failed", entry.outcome)), one
-    if entry.charged is Charged.YES:
-        yield (*model, "charged"), one
-    if entry.charged is Charged.MAYBE:
-        yield (*model, "maybe charged"), one
-    if entry.cost:
-        yield (*model, "money"), entry.cost
-        yield ("slots", slot, "money"), entry.cost
+    if entry.outcome != "ok":
+        yield (*model, "failed", entry.outcome), one
+    else:
+        yield (*model, _MADE[entry.role]), one
+        if entry.role == "render":
+            yield ("models", entry.credit_provider, entry.credit_model, "pictures"), one
+    for place in (model, ("slots", slot)):
+        yield (*place, _CHARGED[entry.charged]), one
+        if entry.cost:
+            yield (*place, MONEY), entry.cost
 
 
 class Stats:
@@ -91,6 +98,7 @@ class Stats:
         self._days: dict[str, dict[Key, Decimal]] = {}
         self._texts: dict[str, str] = {}  # each day as it stands in the file; only days that changed are dumped anew
         self._changed: set[str] = set()
+        self._spent: dict[tuple[str, str], Decimal] = {}  # by day and provider: the sum of its models' money
         self._background = Background()
         self._saving = False
         self._pause: Deferred[None] | None = None
@@ -101,6 +109,10 @@ class Stats:
         saved_at, clean = await self._threads.run(self._load)
         if not clean:
             await self._mend(None if saved_at is None else self._day_of(saved_at - MARGIN))
+        self._spent = {}
+        for day, counts in self._days.items():
+            for key, amount in counts.items():
+                self._spend(day, key, amount)
         await self._save(clean=False)
         self._spool.journaled.append(self.count)
 
@@ -130,10 +142,20 @@ class Stats:
         """One day's numbers, nested as in the file; empty when nothing happened."""
         return _nested(self._days.get(day.isoformat(), {}))
 
+    def spent_today(self, provider: str) -> Decimal:
+        """What a provider's calls have cost since the operator's day began, for sure or perhaps."""
+        return self._spent.get((self._day_of(self._clock.now()).isoformat(), provider), Decimal(0))
+
     def _add(self, day: str, key: Key, amount: Decimal) -> None:
         counts = self._days.setdefault(day, {})
         counts[key] = counts.get(key, Decimal(0)) + amount
         self._changed.add(day)
+        self._spend(day, key, amount)
+
+    def _spend(self, day: str, key: Key, amount: Decimal) -> None:
+        if len(key) == 4 and key[0] == "models" and key[3] == MONEY:
+            at = day, key[1]
+            self._spent[at] = self._spent.get(at, Decimal(0)) + amount
 
     def _save_soon(self) -> None:
         if not self._saving and not self._stopped:

@@ -17,7 +17,13 @@ __all__ = ["GROUP", "provider_names", "provider_type"]
 GROUP = "boothd.providers"
 
 # Named, not imported: a provider that nobody uses costs nothing.
-_OWN = {"studio": "boothd.providers.studio:Studio"}
+_OWN = {
+    "turbotext": "boothd.providers.turbotext:Turbotext",
+    "deepseek": "boothd.providers.deepseek:Deepseek",
+    "gemini": "boothd.providers.gemini:Gemini",
+    "studio": "boothd.providers.studio:Studio",
+    "openai-images": "boothd.providers.openai_images:OpenAIImages",
+}
 
 
 def provider_names() -> list[str]:

@@ -45,8 +45,14 @@ class Received(_Entry):
     keep_failures: bool = True
 
 
+Role = Literal["make", "direct", "render"]
+"""What a call is for: to make the picture; to write the prompt for it; to make it by that prompt, for another provider."""
+
+
 class Attempt(_Entry):
-    """A call is about to leave. On disk before it does. paid: whether it costs money when it succeeds."""
+    """A call is about to leave. On disk before it does. paid: whether it costs money when it succeeds.
+
+    credit_provider, credit_model: whom a rendered picture counts for."""
 
     kind: Literal["attempt"] = "attempt"
     number: int
@@ -55,6 +61,9 @@ class Attempt(_Entry):
     revision: str
     price: Decimal = Decimal(0)
     paid: bool = False
+    role: Role = "make"
+    credit_provider: str = ""
+    credit_model: str = ""
 
 
 class Queued(_Entry):
@@ -66,7 +75,7 @@ class Queued(_Entry):
 
 
 class AttemptEnded(_Entry):
-    """The call ended. outcome: "ok" or an error's code."""
+    """The call ended. outcome: "ok" or an error's code; role, credit_provider, credit_model: the attempt's."""
 
     kind: Literal["attempt-ended"] = "attempt-ended"
     number: int
@@ -77,6 +86,18 @@ class AttemptEnded(_Entry):
     charged: Charged = Charged.NO
     cost: Decimal = Decimal(0)
     seconds: float = 0
+    role: Role = "make"
+    credit_provider: str = ""
+    credit_model: str = ""
+
+
+class Undirected(_Entry):
+    """The directing provider wrote no prompt, and the slot's own is used as it is. code, message: the error's."""
+
+    kind: Literal["undirected"] = "undirected"
+    provider: str
+    code: str
+    message: str
 
 
 class Shared(_Entry):
@@ -99,7 +120,8 @@ class FellBack(_Entry):
 
 
 class Result(_Entry):
-    """There is a picture, durable beside this journal. model: "original" where the photo itself is the answer."""
+    """There is a picture, durable beside this journal. model: "original" where the photo itself is the answer; the
+    renderer and its model ("studio/style") where `provider` directed."""
 
     kind: Literal["result"] = "result"
     file: str
@@ -147,7 +169,18 @@ class Finished(_Entry):
 
 
 Entry = (
-    Received | Attempt | Queued | AttemptEnded | Shared | FellBack | Result | Answered | ReplyLost | Retried | Finished
+    Received
+    | Attempt
+    | Queued
+    | AttemptEnded
+    | Undirected
+    | Shared
+    | FellBack
+    | Result
+    | Answered
+    | ReplyLost
+    | Retried
+    | Finished
 )
 _ANY: TypeAdapter[Entry] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 

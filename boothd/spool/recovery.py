@@ -43,7 +43,8 @@ class MaybeCharged:
 
 @dataclass(frozen=True, slots=True)
 class NotBegun:
-    """No call is open: it can be run again. spent: how many ended calls cost or may have cost money."""
+    """No call is open: it can be run again. spent: how many calls for a picture ended that cost or may have cost money;
+    charged: the worst that is known of all calls."""
 
     spent: int
     charged: Charged
@@ -65,7 +66,9 @@ def judge(entries: Sequence[Entry]) -> Verdict:
     if result is not None:
         answered = _last(life, Answered)
         return Complete(result, answered is None or answered.status != 200, _torn(life, result, under_way))
-    queued = _last([e for e in life if isinstance(e, Queued) and e.number in under_way], Queued)
+    # A direction that nobody waits for is of no use; only what brings a picture is polled on.
+    polled = {number for number, attempt in under_way.items() if attempt.role != "direct"}
+    queued = _last([e for e in life if isinstance(e, Queued) and e.number in polled], Queued)
     if queued is not None:
         return GoOnPolling(under_way[queued.number], queued.queue_number)
     paid = [attempt for attempt in under_way.values() if attempt.paid]
@@ -73,18 +76,32 @@ def judge(entries: Sequence[Entry]) -> Verdict:
 
 
 def spent(entries: Sequence[Entry]) -> tuple[int, Charged]:
-    """How many ended attempts cost or may have cost, and the worst that is known of them."""
-    charges = [e.charged for e in entries if isinstance(e, AttemptEnded) and e.charged is not Charged.NO]
-    if not charges:
+    """How many ended attempts at a picture cost or may have cost, and the worst that is known of all attempts.
+
+    A direction does not count against a slot's `paid_attempts`."""
+    charged = [e for e in entries if isinstance(e, AttemptEnded) and e.charged is not Charged.NO]
+    if not charged:
         return 0, Charged.NO
-    return len(charges), Charged.YES if Charged.YES in charges else Charged.MAYBE
+    worst = Charged.YES if any(e.charged is Charged.YES for e in charged) else Charged.MAYBE
+    return sum(e.role != "direct" for e in charged), worst
+
+
+def unended(entries: Sequence[Entry]) -> Sequence[Attempt]:
+    """The calls since a person's last retry that cost money and have no end in the journal."""
+    life = _since_last_retry(entries)
+    ended = {e.number for e in life if isinstance(e, AttemptEnded)}
+    return [e for e in life if isinstance(e, Attempt) and e.paid and e.number not in ended]
 
 
 def _torn(life: Sequence[Entry], result: Result, under_way: Mapping[int, Attempt]) -> Attempt | None:
     """A result and the end of its attempt are one append, so the attempt of a result that comes last has lost its end."""
     if life[-1] is not result or any(isinstance(e, Shared) for e in life[-2:]):
         return None
-    its = (e for e in under_way.values() if (e.provider, e.revision) == (result.provider, result.revision))
+    its = (
+        e
+        for e in under_way.values()
+        if e.role != "direct" and (e.credit_provider or e.provider, e.revision) == (result.provider, result.revision)
+    )
     return next(its, None)
 
 

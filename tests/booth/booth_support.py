@@ -5,7 +5,7 @@ happened when a call returns."""
 
 import io
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
 from pathlib import Path
@@ -30,9 +30,19 @@ from boothd.config import DaemonConfig, Home
 from boothd.engine.attempt import Attempts
 from boothd.engine.engine import Engine
 from boothd.engine.services import Service
+from boothd.engine.spending import Till
 from boothd.engine.stats import Stats
 from boothd.http import FileBody, Reply, Upload
-from boothd.providers.interfaces import Call, EffectType, Options, Picture, Preset, ProviderSettings
+from boothd.providers.interfaces import (
+    Call,
+    Direction,
+    DirectorOptions,
+    EffectType,
+    Options,
+    Picture,
+    Preset,
+    ProviderSettings,
+)
 from boothd.spool import Disk, ResultIndex, Spool, State
 from boothd.spool.journal import Entry, Received, dump, read
 
@@ -144,6 +154,19 @@ class FakeProvider:
 
 
 @dataclass
+class DirectingFake(FakeProvider):
+    """Writes prompts as the other one makes pictures; its answer is no picture's."""
+
+    name: str = "seer"
+    Options: ClassVar[type[Options]] = DirectorOptions
+
+    async def direct(self, photo: Photo, preset: Preset, call: Call) -> Direction:
+        self.calls.append((photo, preset, call))
+        await self._answer(call)
+        return Direction("by the seer", model="seer-1")
+
+
+@dataclass
 class ResumingFake(FakeProvider):
     """One whose queue numbers outlive us."""
 
@@ -160,6 +183,13 @@ def live_slot(provider: str = "fake", number: int = 1, *chain: str, original: bo
     size = made.size
     presets = tuple(Preset(name, "style", made.prompt, size=size) for name in (provider, *chain))
     return LiveSlot(provider, number, made, presets, original)
+
+
+def directing_slot(renderer: str = "fake", *chain: str, **slot: Any) -> LiveSlot:
+    """A slot of the seer, whose pictures another one makes."""
+    made = live_slot("seer", 1, *chain, **slot)
+    first = replace(made.presets[0], renderer=replace(made.presets[0], provider=renderer))
+    return replace(made, presets=(first, *made.presets[1:]))
 
 
 class FakeRequest:
@@ -231,10 +261,6 @@ class Booth:
         self.time = FakeTime()
         self.clock = Clock(self.time, lambda: BEGAN + timedelta(seconds=self.time.seconds()))
         self.provider = providers[0] if providers else FakeProvider()
-        self.services = {
-            p.name: Service(p.name, cast(Any, p), ProviderSettings(), self.clock)
-            for p in (providers or (self.provider,))
-        }
         self.slots = SlotBook({s.id: s for s in (slots or [live_slot(self.provider.name)])})
         self.config = DaemonConfig.model_validate({"spool": {"floor": 0}, "day": {"time_zone": "UTC"}, **config})
         self.threads, self.pictures = StepThreads(), StepThreads()
@@ -249,6 +275,12 @@ class Booth:
             day_of=self.config.day.day_of,
             floor_bytes=lambda: self.config.spool.floor,
         )
+        self.stats = Stats(self.home.spool / "stats.yaml", self.spool, threads, self.clock, self.config.day.day_of)
+        till = Till(self.stats.spent_today, lambda: self.config.day.starts)
+        self.services = {
+            p.name: Service(p.name, cast(Any, p), ProviderSettings(), self.clock, till)
+            for p in (providers or (self.provider,))
+        }
         self.index = ResultIndex()
         self.engine = Engine(
             self.spool,
@@ -260,7 +292,6 @@ class Booth:
             Random(1),
             reserve_s=self.config.budget.reserve,
         )
-        self.stats = Stats(self.home.spool / "stats.yaml", self.spool, threads, self.clock, self.config.day.day_of)
         self.desk = Desk(self.spool, self.engine, pictures, self.clock, lambda: self.config, lambda: self.slots)
         self.password = PASSWORD
         self.counter = Counter(self.desk, self.stats, lambda: self.password)

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,8 +29,10 @@ from tests.booth.booth_support import (
     PHOTO,
     TODAY,
     Booth,
+    DirectingFake,
     FakeProvider,
     ResumingFake,
+    directing_slot,
     kinds,
     last,
     live_slot,
@@ -187,6 +190,75 @@ def test_a_call_with_a_queue_number_is_polled_on(open_booth: OpenBooth) -> None:
     assert not provider.calls
 
 
+RENDERED = {"role": "render", "credit_provider": "seer", "credit_model": "seer-1"}
+DIRECTED = directing_slot().presets[0].revision
+
+
+def direction() -> tuple[Attempt, AttemptEnded]:
+    """The prompt had been written, for money."""
+    begun = attempt().model_copy(update={"provider": "seer", "model": "seer-1", "revision": DIRECTED, "role": "direct"})
+    over = ended(charged=Charged.YES, outcome="ok").model_copy(update={"provider": "seer", "role": "direct"})
+    return begun, over
+
+
+def rendering() -> Attempt:
+    return attempt(2).model_copy(update={"revision": DIRECTED, "price": Decimal("0.04"), **RENDERED})
+
+
+def test_a_renderers_queue_number_is_polled_on_there_although_the_slot_is_the_directors(open_booth: OpenBooth) -> None:
+    renderer, seer = ResumingFake(paid=True, holding=True), DirectingFake(paid=True)
+    booth = open_booth(renderer, seer, slots=[directing_slot()])
+    booth.leave_behind(*direction(), rendering(), queued(2), sha256=SHA256, slot="seer-1")
+    booth.recover()
+    assert renderer.resumed == ["q7"]
+    renderer.let_go()
+    _, entries = booth.only_job(State.DONE)
+    assert (last(entries, Result).provider, last(entries, Result).model) == ("seer", "fake/fake-1")
+    over = last(entries, AttemptEnded)
+    assert (over.number, over.provider, over.role, over.credit_model) == (2, "fake", "render", "seer-1")
+    assert booth.send().reply.headers["X-Boothd-Cached"] == "yes"
+    assert (renderer.calls, seer.calls) == ([], [])
+
+
+def test_a_rendering_whose_end_was_torn_off_gets_it_and_counts_for_the_director(open_booth: OpenBooth) -> None:
+    booth = open_booth(FakeProvider(paid=True), DirectingFake(), slots=[directing_slot()])
+    made = result(provider="seer", model="fake/fake-1", revision=DIRECTED)
+    left = booth.leave_behind(*direction(), rendering(), made, slot="seer-1")
+    (left / "result.jpg").write_bytes(b"pic")
+    booth.recover()
+    over = last(booth.only_job(State.DONE)[1], AttemptEnded)
+    assert (over.provider, over.model, over.outcome, over.cost) == ("fake", "fake-1", "ok", Decimal("0.04"))
+    assert booth.today()["models"]["fake"]["fake-1"]["rendered"] == 1
+    assert booth.today()["models"]["seer"]["seer-1"]["pictures"] == 1
+
+
+def test_a_photo_whose_prompt_had_been_written_says_that_it_was_charged(open_booth: OpenBooth) -> None:
+    booth = open_booth(FakeProvider(paid=True), DirectingFake(), slots=[directing_slot()])
+    booth.leave_behind(*direction(), slot="seer-1")
+    booth.recover()
+    assert last(booth.only_job(State.TRASH)[1], Finished).charged is Charged.YES
+
+
+def test_what_interrupted_calls_may_have_cost_is_counted(open_booth: OpenBooth) -> None:
+    booth = open_booth(FakeProvider(paid=True), DirectingFake(), slots=[directing_slot()])
+    booth.leave_behind(*direction(), rendering(), slot="seer-1")
+    booth.recover()
+    _, entries = booth.only_job(State.TRASH)
+    over = last(entries, AttemptEnded)
+    assert (over.number, over.outcome, over.charged, over.cost) == (2, "interrupted", Charged.MAYBE, Decimal("0.04"))
+    assert booth.stats.spent_today("fake") == Decimal("0.04")
+    assert booth.today()["slots"]["seer-1"]["maybe charged"] == 1
+
+
+def test_a_call_that_was_lost_beside_another_ones_picture_may_have_cost_too(open_booth: OpenBooth) -> None:
+    booth = open_booth(FakeProvider(paid=True))
+    left = booth.leave_behind(attempt(1), attempt(2), ended(2, Charged.YES, "ok"), result(), told())
+    (left / "result.jpg").write_bytes(b"pic")
+    booth.recover()
+    _, entries = booth.only_job(State.DONE)
+    assert [(e.number, e.outcome) for e in entries if isinstance(e, AttemptEnded)] == [(2, "ok"), (1, "interrupted")]
+
+
 def test_the_same_photo_joins_a_call_that_is_polled_on(open_booth: OpenBooth) -> None:
     provider = ResumingFake(paid=True, holding=True)
     booth = open_booth(provider)
@@ -229,7 +301,7 @@ def test_a_slot_whose_provider_is_another_now_does_not_ask_it_for_the_old_number
     booth.leave_behind(attempt(), queued())
     booth.recover()
     assert not other.resumed
-    assert "the slot is gone" in last(booth.only_job(State.TRASH)[1], Finished).reason
+    assert "the slot does not ask fake any more" in last(booth.only_job(State.TRASH)[1], Finished).reason
 
 
 # --- rooms whose jobs can still be used ----------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import yaml
 from boothd.base.errors import NoSuchSlot
 from boothd.booth.slots import SlotBook, load_slots, new_key
 from boothd.config import ConfigError, Home
-from boothd.providers.interfaces import EffectType, Options
+from boothd.providers.interfaces import DirectorOptions, EffectType, Options
 from tests.booth.booth_support import picture
 
 KEY = "a" * 22
@@ -35,7 +35,23 @@ class Other:
     Options = Options
 
 
-PROVIDERS: Any = {"fake": Fake, "other": Other}
+class Cloud:
+    name = "cloud"
+    effects = (
+        EffectType("repaint", "Repaint", needs_prompt=True, also=("style", "prompt")),
+        EffectType("swap", "Swap", needs_reference=True, max_references=1),
+        EffectType("plain", "Plain", max_references=0),
+    )
+    Options = StrongOptions
+
+
+class Seer:
+    name = "seer"
+    effects = (EffectType("style", "Style", also=("prompt",)), EffectType("swap", "Swap"), EffectType("odd", "Odd"))
+    Options = DirectorOptions
+
+
+PROVIDERS: Any = {"fake": Fake, "other": Other, "cloud": Cloud, "seer": Seer}
 
 
 @pytest.fixture
@@ -49,8 +65,8 @@ def home(tmp_path: Path) -> Home:
     return home
 
 
-def load(home: Home, text: str) -> SlotBook:
-    home.slots_file("fake").write_text(text, encoding="utf-8")
+def load(home: Home, text: str, provider: str = "fake") -> SlotBook:
+    home.slots_file(provider).write_text(text, encoding="utf-8")
     return load_slots(home, PROVIDERS, max_pixels=1_000_000)
 
 
@@ -167,6 +183,113 @@ def test_every_error_names_file_key_and_reason(home: Home, text: str, key: str, 
     assert caught.value.key.startswith(key)
     assert reason in caught.value.reason
     assert str(home.slots_file("fake")) in str(caught.value)
+
+
+# --- other providers' names for the same -----------------------------------------------------------------------------
+
+
+def test_a_chain_finds_an_effect_by_another_providers_name_for_it(home: Home) -> None:
+    (live,) = load(home, slot(effect="prompt", prompt="oil", on_failure=["cloud"]))
+    assert [(p.provider, p.effect) for p in live.presets] == [("fake", "prompt"), ("cloud", "repaint")]
+
+
+def test_a_slot_names_its_own_providers_effect_as_that_does(home: Home) -> None:
+    with pytest.raises(ConfigError, match=r"slots.1.effect: cloud has no effect “prompt”; it has repaint, swap"):
+        load(home, slot(effect="prompt", prompt="oil"), "cloud")
+
+
+def test_the_studio_takes_over_from_a_prompt(home: Home) -> None:
+    from boothd.providers.studio import Studio
+
+    home.slots_file("fake").write_text(slot(effect="prompt", prompt="comic", on_failure=["studio"]))
+    (live,) = load_slots(home, {**PROVIDERS, "studio": Studio}, 1_000_000)
+    assert (live.presets[1].provider, live.presets[1].effect) == ("studio", "style")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (slot(effect="swap", references=["beach.jpg"] * 2), "the effect “swap” takes at most 1; the slot has 2"),
+        (slot(effect="plain", references=["beach.jpg"]), "the effect “plain” takes no reference picture"),
+    ],
+)
+def test_more_references_than_the_provider_takes_are_an_error(home: Home, text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(home, text, "cloud")
+    assert caught.value.key == "slots.1.references"
+    assert said in caught.value.reason
+
+
+# --- one directs, another one renders --------------------------------------------------------------------------------
+
+
+def directs(**options: Any) -> str:
+    return slot(prompt="oil", references=["beach.jpg"], format="png", size=[600, 400], options=options)
+
+
+def test_a_directing_slot_has_the_same_preset_for_its_renderer(home: Home) -> None:
+    (live,) = load(home, directs(renderer="cloud", renderer_options={"strength": 7}), "seer")
+    (preset,) = live.presets
+    assert (preset.provider, preset.effect) == ("seer", "style")
+    renderer = preset.renderer
+    assert renderer is not None
+    assert (renderer.provider, renderer.effect, renderer.options) == ("cloud", "repaint", StrongOptions(strength=7))
+    for same in ("prompt", "references", "format", "size"):
+        assert getattr(renderer, same) == getattr(preset, same)
+
+
+def test_the_renderers_effect_may_be_another(home: Home) -> None:
+    (live,) = load(home, directs(renderer="cloud", renderer_effect="swap"), "seer")
+    renderer = live.presets[0].renderer
+    assert renderer is not None
+    assert renderer.effect == "swap"
+
+
+def test_the_renderers_options_change_the_revision(home: Home) -> None:
+    revisions = set()
+    for strength in (1, 2):
+        (live,) = load(home, directs(renderer="cloud", renderer_options={"strength": strength}), "seer")
+        revisions.add(live.presets[0].revision)
+    assert len(revisions) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "reason"),
+    [
+        (directs(renderer="nobody"), "options.renderer", "no provider is called “nobody”"),
+        (directs(renderer="seer"), "options.renderer", "seer makes no pictures itself"),
+        (slot(effect="odd", options={"renderer": "cloud"}), "options.renderer", "cloud has no effect “odd”"),
+        (
+            directs(renderer="cloud", renderer_effect="magic"),
+            "options.renderer_effect",
+            "cloud has no effect “magic”",
+        ),
+        (
+            directs(renderer="cloud", renderer_options={"strength": "very"}),
+            "options.renderer_options.strength",
+            "valid integer",
+        ),
+        (directs(renderer="cloud", colour="red"), "options.colour", "Extra inputs"),
+        (slot(options={"renderer": "cloud"}), "prompt", "cloud's effect “repaint” needs a prompt"),
+        (
+            slot(effect="swap", options={"renderer": "cloud"}),
+            "references",
+            "cloud's effect “swap” needs a reference picture",
+        ),
+    ],
+)
+def test_an_error_of_the_renderer_names_its_key(home: Home, text: str, key: str, reason: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(home, text, "seer")
+    assert (caught.value.file, caught.value.key) == (home.slots_file("seer"), f"slots.1.{key}")
+    assert reason in caught.value.reason
+
+
+def test_a_chain_that_ends_with_a_director_needs_its_usual_renderer(home: Home) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(home, slot(on_failure=["seer"]))
+    assert caught.value.key == "slots.1.on_failure.0"
+    assert "no provider is called “studio”" in caught.value.reason
 
 
 def test_no_error_quotes_a_key(home: Home) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 from twisted.logger import LogEvent
 
 from boothd.base.errors import (
+    BadAnswer,
     Charged,
     NoSuchSlot,
     NotAPicture,
@@ -21,9 +23,22 @@ from boothd.base.errors import (
     UnlistedFormat,
 )
 from boothd.booth.slots import SlotBook
+from boothd.providers.interfaces import ProviderSettings
 from boothd.spool import State
-from boothd.spool.journal import Answered, Finished, Received, ReplyLost, Result
-from tests.booth.booth_support import PHOTO, Booth, FakeProvider, kinds, last, live_slot, picture, rotated, run
+from boothd.spool.journal import Answered, AttemptEnded, Finished, Received, ReplyLost, Result, read
+from tests.booth.booth_support import (
+    PHOTO,
+    Booth,
+    DirectingFake,
+    FakeProvider,
+    directing_slot,
+    kinds,
+    last,
+    live_slot,
+    picture,
+    rotated,
+    run,
+)
 from tests.support.pictures import HEIC
 
 OpenBooth = Callable[..., Booth]
@@ -314,6 +329,59 @@ def test_a_paid_answer_that_comes_late_is_done_and_served_unpaid(open_booth: Ope
     again = booth.send()
     assert again.reply.headers["X-Boothd-Cached"] == "yes"
     assert len(booth.provider.calls) == 1
+
+
+@pytest.mark.parametrize("directed", [False, True])
+def test_an_answer_at_55_s_for_a_booth_that_is_gone_at_49_is_kept_and_served_unpaid(
+    open_booth: OpenBooth, directed: bool
+) -> None:
+    slow, seer = FakeProvider(holding=True, paid=True), DirectingFake(paid=True)
+    slot = directing_slot() if directed else live_slot()
+    booth = open_booth(slow, seer, slots=[slot], budget={"total": 60})
+    for service in booth.services.values():
+        service.reconfigure(service.provider, ProviderSettings(price=Decimal("0.04")))
+    guest = booth.send(took_s=1)
+    booth.time.pump([0.5] * 96)
+    assert guest.waits
+    guest.leaves()  # at 49 s
+    (waiting,) = booth.jobs(State.ACTIVE)
+    assert last(read(waiting / "journal.jsonl"), Answered).code == "client-gone"
+    booth.time.pump([0.5] * 12)
+    assert slow.cancelled == 0
+    slow.let_go()  # at 55 s
+    directory, entries = booth.only_job(State.DONE)
+    assert kinds(entries)[-4:] == ["answered", "result", "attempt-ended", "finished"]
+    assert last(entries, Finished).late
+    ended = last(entries, AttemptEnded)
+    assert (ended.outcome, ended.charged, ended.seconds) == ("ok", Charged.YES, 54)
+    numbers, before = booth.today(), booth.stats.spent_today("fake")
+    assert (numbers["slots"][slot.id]["late"], before) == (1, Decimal("0.04"))
+    again = booth.send()
+    assert again.reply.status == 200, "it is served at once"
+    assert again.reply.headers["X-Boothd-Cached"] == "yes"
+    assert again.body == (directory / "result.jpg").read_bytes()
+    assert (len(slow.calls), len(seer.calls)) == (1, int(directed))
+    assert booth.stats.spent_today("fake") == before
+    assert booth.today()["models"] == numbers["models"]
+
+
+def test_a_guest_who_leaves_while_the_prompt_is_written_costs_what_it_may_have(open_booth: OpenBooth) -> None:
+    seer, fake = DirectingFake(paid=True, holding=True), FakeProvider(paid=True)
+    booth = open_booth(fake, seer, slots=[directing_slot()])
+    guest = booth.send()
+    guest.leaves()
+    _, entries = booth.only_job(State.TRASH)
+    assert (last(entries, Finished).code, last(entries, Finished).charged) == ("client-gone", Charged.MAYBE)
+    assert last(entries, AttemptEnded).outcome == "given-up"
+    assert (seer.cancelled, fake.calls) == (1, [])
+
+
+def test_a_late_failure_that_was_charged_for_certain_says_so(open_booth: OpenBooth) -> None:
+    booth = open_booth(FakeProvider(holding=True, paid=True, fails=[BadAnswer(charged=Charged.YES)]))
+    booth.send()
+    booth.time.pump([1] * 50)
+    booth.provider.let_go()
+    assert last(booth.only_job(State.TRASH)[1], Finished).charged is Charged.YES
 
 
 def test_a_paid_answer_that_never_comes_ends_in_trash_as_perhaps_charged(open_booth: OpenBooth) -> None:

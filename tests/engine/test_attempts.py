@@ -1,5 +1,6 @@
 """One call: what is journalled of it, what is made of its answer, what a full disk and a stop do to it."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
@@ -155,6 +156,50 @@ async def test_a_foreign_error_is_logged_and_may_have_cost(
     assert str(error) not in caught.value.message
     (ended,) = entries_of(order.job, AttemptEnded)
     assert (ended.outcome, ended.message, ended.charged) == ("failed", caught.value.message, charged)
+
+
+# --- what a provider leaves -------------------------------------------------------------------------------------------
+
+
+def leaves(*names: str) -> Callable[[FakeCall], None]:
+    """Lay files beside the answer, then fail."""
+
+    def act(call: FakeCall) -> None:
+        for name in names:
+            call.call.answer.with_name(name).write_bytes(b"left")
+        call.fail(Unavailable())
+
+    return act
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_a_call_left_beside_its_answer_goes_with_its_end(world: World) -> None:
+    fake = world.provides(Fake().then(leaves("answer-1", "answer-1.0", "answer-1-mask-1.png", "answer-12", "note")))
+    order = await world.order()
+    running = world.run(order)
+    await world.pass_time(1)
+    (await world.calls(fake, 2)).call.answer.with_name("answer-2-reference.jpg").write_bytes(b"left")
+    assert {path.name for path in order.job.directory.iterdir()} == {
+        "source.jpg",
+        "journal.jsonl",
+        "answer-12",
+        "answer-2-reference.jpg",
+        "note",
+    }
+    fake.calls[1].answer()
+    await running
+    assert "answer-2-reference.jpg" not in {path.name for path in order.job.directory.iterdir()}
+
+
+@pytest_twisted.ensureDeferred
+async def test_what_cannot_be_removed_costs_nobody_the_picture(world: World) -> None:
+    def act(call: FakeCall) -> None:
+        call.call.answer.with_name("answer-1.d").mkdir()
+        call.answer()
+
+    world.provides(Fake().then(act))
+    order = await world.order()
+    assert (await world.engine.run(order)).result.file == "result.jpg"
 
 
 # --- the disk --------------------------------------------------------------------------------------------------------

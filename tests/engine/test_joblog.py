@@ -9,7 +9,7 @@ from twisted.logger import LogEvent, formatEvent
 from boothd.base.errors import Charged
 from boothd.engine.joblog import JobLog
 from boothd.spool import Job, State
-from boothd.spool.journal import Answered, Entry, FellBack, Finished
+from boothd.spool.journal import Answered, Entry, FellBack, Finished, Undirected
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 
@@ -30,6 +30,10 @@ AT = datetime(2026, 11, 20, tzinfo=UTC)
         (
             FellBack(at=AT, provider="gemini", to="studio", code="busy", message="No room."),
             "J studio-1: gemini failed (busy: No room.); studio is next",
+        ),
+        (
+            Undirected(at=AT, provider="deepseek", code="busy", message="No room."),
+            "J studio-1: deepseek wrote no prompt (busy: No room.); the slot's own is used",
         ),
     ],
 )

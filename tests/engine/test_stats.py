@@ -87,6 +87,9 @@ def test_an_evening_in_numbers(evening: Evening) -> None:
                 "cached": 1,
                 "shared": 1,
                 "late": 1,
+                "charged": 1,
+                "maybe charged": 1,
+                "not charged": 1,
                 "money": Decimal("0.08"),
             }
         },
@@ -99,12 +102,77 @@ def test_an_evening_in_numbers(evening: Evening) -> None:
                     "failed": {"busy": 1, "bad-answer": 1},
                     "charged": 1,
                     "maybe charged": 1,
+                    "not charged": 1,
                     "money": Decimal("0.08"),
                 }
             }
         },
         NOT_ACCEPTED: {"too-large": 1},
     }
+
+
+def test_a_rendered_picture_counts_for_who_directed_and_the_call_for_who_rendered(evening: Evening) -> None:
+    at, job = evening.clock.now(), evening.job("seer-1")
+    evening.add(
+        job,
+        attempt_ended(at, provider="seer", model="s", role="direct", charged=Charged.YES, cost=Decimal("0.001")),
+        attempt_ended(at, number=2, role="render", outcome="busy", credit_provider="seer", credit_model="s"),
+        attempt_ended(
+            at,
+            number=3,
+            role="render",
+            charged=Charged.YES,
+            cost=Decimal("0.04"),
+            credit_provider="seer",
+            credit_model="s",
+        ),
+    )
+    day = evening.stats.day(TODAY)
+    assert day["models"] == {
+        "seer": {
+            "s": {
+                "attempts": 1,
+                "seconds": Decimal("1.5"),
+                "directed": 1,
+                "pictures": 1,
+                "charged": 1,
+                "money": Decimal("0.001"),
+            }
+        },
+        "gem": {
+            "g-2.5": {
+                "attempts": 2,
+                "seconds": 3,
+                "rendered": 1,
+                "failed": {"busy": 1},
+                "charged": 1,
+                "not charged": 1,
+                "money": Decimal("0.04"),
+            }
+        },
+    }
+    assert day["slots"]["seer-1"] == {"received": 1, "charged": 2, "not charged": 1, "money": Decimal("0.041")}
+
+
+def test_the_money_of_today_begins_anew_with_the_operator_s_day(evening: Evening) -> None:
+    job = evening.job()
+    for cost in ("0.04", "0.05"):
+        evening.add(job, attempt_ended(evening.clock.now(), charged=Charged.YES, cost=Decimal(cost)))
+    evening.add(job, attempt_ended(evening.clock.now(), model="other", charged=Charged.MAYBE, cost=Decimal("0.01")))
+    assert evening.stats.spent_today("gem") == Decimal("0.10")
+    assert evening.stats.spent_today("other") == 0
+    evening.after(10 * 3600)  # five in the morning in Berlin
+    assert evening.stats.spent_today("gem") == Decimal("0.10")
+    evening.after(3600)
+    assert evening.stats.spent_today("gem") == 0
+
+
+@pytest.mark.parametrize("cleanly", [True, False])
+def test_the_money_of_today_outlives_a_restart(evening: Evening, cleanly: bool) -> None:
+    evening.add(evening.job(), attempt_ended(evening.clock.now(), charged=Charged.YES, cost=Decimal("0.04")))
+    evening.stop() if cleanly else evening.crash()
+    evening.open()
+    assert evening.stats.spent_today("gem") == Decimal("0.04")
 
 
 def test_an_evening_passes_midnight_whole(evening: Evening) -> None:

@@ -91,6 +91,12 @@ def test_damage_names_its_line_and_quotes_nothing(tmp_path: Path) -> None:
     assert "Acer" not in str(caught.value)
 
 
+def test_calls_of_an_older_boothd_were_all_for_pictures() -> None:
+    lines = dump([attempt(), ended()]).replace(b'"role":"make","credit_provider":"","credit_model":""', b'"x":1')
+    assert b"role" not in lines
+    assert parse(lines)[0] == [attempt(), ended()]
+
+
 def test_what_a_newer_boothd_wrote_besides_is_left_out() -> None:
     line = json.loads(dump(LIFE[:1]))
     line["colour_of_the_hall"] = {"red": [1, 2]}

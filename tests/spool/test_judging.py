@@ -7,7 +7,7 @@ from hypothesis import given
 
 from boothd.base.errors import Charged
 from boothd.spool.journal import Entry, FellBack, Queued, ReplyLost, Retried, Shared
-from boothd.spool.recovery import Complete, GoOnPolling, MaybeCharged, NotBegun, Over, Verdict, judge, spent
+from boothd.spool.recovery import Complete, GoOnPolling, MaybeCharged, NotBegun, Over, Verdict, judge, spent, unended
 from tests.support.entries import journals
 from tests.support.spools import AT, answered, attempt, ended, finished, result
 
@@ -18,6 +18,11 @@ RETRIED = Retried(at=AT)
 def queued(number: int = 1, name: str = "q-1") -> Queued:
     return Queued(at=AT, number=number, queue_number=name)
 
+
+DIRECTING = attempt(1).model_copy(update={"provider": "seer", "role": "direct"})
+WRITTEN = ended(1).model_copy(update={"provider": "seer", "role": "direct"})
+RENDERING = attempt(2).model_copy(update={"role": "render", "credit_provider": "seer", "credit_model": "s"})
+RENDERED = result().model_copy(update={"provider": "seer", "model": "gemini/m"})
 
 UNCHARGED = ended(1, Charged.NO, "busy")
 
@@ -55,6 +60,19 @@ JUDGEMENTS: list[tuple[str, Sequence[Entry], Verdict]] = [
         [attempt(), UNCHARGED, FellBack(at=AT, provider="a", to="b", code="busy", message=""), attempt(2, False)],
         NotBegun(0, Charged.NO),
     ),
+    ("a prompt was being written", [DIRECTING], MaybeCharged(DIRECTING)),
+    ("a prompt had been written, for money", [DIRECTING, WRITTEN], NotBegun(0, Charged.YES)),
+    ("a direction's queue number is of no use", [DIRECTING, queued()], MaybeCharged(DIRECTING)),
+    (
+        "a rendering had a queue number",
+        [DIRECTING, WRITTEN, RENDERING, queued(2)],
+        GoOnPolling(RENDERING, "q-1"),
+    ),
+    (
+        "a rendering whose end was torn off",
+        [DIRECTING, WRITTEN, RENDERING, RENDERED],
+        Complete(RENDERED, late=True, unended=RENDERING),
+    ),
     ("over, with a picture", [MADE, answered(), finished()], Over(ok=True)),
     ("over, without one", [attempt(), finished("refused")], Over(ok=False)),
     ("tried again", [attempt(), finished("refused"), RETRIED], NotBegun(0, Charged.NO)),
@@ -75,7 +93,7 @@ def test_every_journal_has_a_verdict(entries: Sequence[Entry]) -> None:
     if isinstance(verdict, MaybeCharged):
         assert verdict.attempt.paid
     if isinstance(verdict, NotBegun):
-        assert (verdict.spent == 0) == (verdict.charged is Charged.NO)
+        assert verdict.spent == 0 or verdict.charged is not Charged.NO
 
 
 @given(journals, journals)
@@ -87,3 +105,12 @@ def test_spent_counts_what_cost_or_may_have() -> None:
     assert spent([]) == (0, Charged.NO)
     assert spent([ended(1, Charged.NO), ended(2, Charged.MAYBE)]) == (1, Charged.MAYBE)
     assert spent([ended(1, Charged.YES), ended(2, Charged.MAYBE)]) == (2, Charged.YES)
+    assert spent([WRITTEN, ended(2, Charged.MAYBE)]) == (1, Charged.YES)
+
+
+def test_what_has_no_end_is_every_paid_call_since_the_last_retry() -> None:
+    assert unended([attempt(1), finished("x"), RETRIED, attempt(2), attempt(3), ended(3)]) == [attempt(2)]
+    assert unended([attempt(1), attempt(2, paid=False), RENDERING.model_copy(update={"number": 3})]) == [
+        attempt(1),
+        RENDERING.model_copy(update={"number": 3}),
+    ]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from random import Random
 from time import monotonic
@@ -21,12 +22,13 @@ from boothd.engine.attempt import Attempts
 from boothd.engine.engine import Engine
 from boothd.engine.order import Made, Order, Tally
 from boothd.engine.services import Service
+from boothd.engine.spending import Till
 from boothd.providers.interfaces import (
     Preset,
     Provider,
 )
 from boothd.spool import Disk, Incoming, Job, ResultIndex, Spool
-from boothd.spool.journal import Entry, Received, read
+from boothd.spool.journal import AttemptEnded, Entry, Received, read
 from tests.support.engine_fakes import Fake, FakeCall
 from tests.support.scripted import pictures
 
@@ -61,6 +63,21 @@ class CountedThreads(Threads):
         self.busy -= 1
 
 
+class Spent:
+    """What each provider's calls have cost, by the journals."""
+
+    def __init__(self) -> None:
+        self.money: dict[str, Decimal] = {}
+
+    def count(self, _: Job, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            if isinstance(entry, AttemptEnded):
+                self.money[entry.provider] = self.today(entry.provider) + entry.cost
+
+    def today(self, provider: str) -> Decimal:
+        return self.money.get(provider, Decimal(0))
+
+
 class FaultyDisk(Disk):
     """Whatever is made durable meets `trouble`, while there is one."""
 
@@ -86,6 +103,7 @@ class World:
     services: dict[str, Service]
     engine: Engine
     wall: list[datetime]
+    spent: Spent
 
     @classmethod
     async def make(
@@ -105,11 +123,13 @@ class World:
             floor_bytes=lambda: 0,
         )
         await spool.start()
+        spent = Spent()
+        spool.journaled.append(spent.count)
         index, services = ResultIndex(), dict[str, Service]()
         attempts = Attempts(spool, index, picture_threads, clock, lambda: 10_000_000)
         random = Random(1)
         engine = Engine(spool, index, services, attempts, picture_threads, clock, random, reserve_s=RESERVE_S)
-        return cls(time, clock, spool, disk, disk_threads, picture_threads, index, services, engine, wall)
+        return cls(time, clock, spool, disk, disk_threads, picture_threads, index, services, engine, wall, spent)
 
     async def close(self) -> None:
         await self.engine.stop()
@@ -130,7 +150,9 @@ class World:
         """Have a provider work here."""
         kind: type[Provider] = type(provider)
         known = kind.Settings(**settings)
-        self.services[kind.name] = Service(kind.name, provider, known, self.clock)
+        self.services[kind.name] = Service(
+            kind.name, provider, known, self.clock, Till(self.spent.today, lambda: "06:00")
+        )
         return provider
 
     async def job(self, number: int = 1, slot: str = "fake-1") -> Job:

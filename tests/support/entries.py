@@ -18,6 +18,7 @@ from boothd.spool.journal import (
     Result,
     Retried,
     Shared,
+    Undirected,
 )
 
 _at = st.floats(946_684_800, 4_102_444_800).map(lambda at: datetime.fromtimestamp(at, UTC))
@@ -26,6 +27,7 @@ _number = st.integers(1, 3)
 _seconds = st.floats(0, 1e6)
 _money = st.decimals(Decimal(0), Decimal(100), places=4)
 _charged = st.sampled_from(Charged)
+_role = st.sampled_from(["make", "direct", "render"])
 _size = st.integers(0, 1 << 40)
 
 arrivals = st.builds(
@@ -57,6 +59,9 @@ later_entries = st.one_of(
         revision=_text,
         price=_money,
         paid=st.booleans(),
+        role=_role,
+        credit_provider=_text,
+        credit_model=_text,
     ),
     st.builds(Queued, at=_at, number=_number, queue_number=_text),
     st.builds(
@@ -70,7 +75,11 @@ later_entries = st.one_of(
         charged=_charged,
         cost=_money,
         seconds=_seconds,
+        role=_role,
+        credit_provider=_text,
+        credit_model=_text,
     ),
+    st.builds(Undirected, at=_at, provider=_text, code=_text, message=_text),
     st.builds(Shared, at=_at, job=_text, provider=_text, how=st.sampled_from(["exists", "on its way"])),
     st.builds(FellBack, at=_at, provider=_text, to=_text, code=_text, message=_text),
     st.builds(

@@ -39,7 +39,7 @@ class Studio:
     title: ClassVar[str] = "Studio"
     effects: ClassVar[tuple[EffectType, ...]] = (
         EffectType("background", "Background", needs_reference=True),
-        EffectType("style", "Style"),
+        EffectType("style", "Style", also=("prompt",)),
     )
     paid: ClassVar[bool] = False
     Options: ClassVar[type[Options]] = Options

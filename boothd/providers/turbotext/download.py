@@ -1,0 +1,89 @@
+"""Fetching the finished picture: it is paid for, so a link that does not work at once is tried again."""
+
+from pathlib import Path
+
+from boothd.base.errors import BadAnswer, Charged, OutOfTime, Unavailable
+from boothd.base.guard import Guard
+from boothd.base.imaging import SNIFF_BYTES, sniff
+from boothd.providers.tools import Tools
+from boothd.providers.turbotext.collect import Remaining
+from boothd.providers.turbotext.result import absolute
+
+MAX_BYTES = 40_000_000
+TRIES, TRIES_S = 5, 30.0
+"""So many tries, the last of which begins within so many seconds."""
+
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+_TAIL = 4096
+
+
+class Download:
+    """Fetches results into files.
+
+    guard: where from. base_url: what relative addresses are relative to. pause_s: before the second try; it doubles."""
+
+    def __init__(self, tools: Tools, guard: Guard, base_url: str, ca_bundle: Path | None, pause_s: float) -> None:
+        self._tools, self._guard, self._base_url, self._ca_bundle = tools, guard, base_url, ca_bundle
+        self._pause_s = pause_s
+
+    async def fetch(self, address: str, path: Path, time: Remaining) -> None:
+        """Fetch the picture at `address` into the new file `path`.
+
+        Raises BadAnswer (charged) when it cannot be had, OutOfTime. The last try's file is kept when it begins like a
+        picture: whether it is whole is seen when it is decoded."""
+        url = absolute(address, self._base_url, self._guard.hosts)
+        try:
+            self._guard.check_url(url)
+        except BadAnswer as error:
+            hint = "See result_hosts and result_private in etc/providers/turbotext.yaml."
+            raise BadAnswer(f"{error.message} {hint}", charged=Charged.YES) from error
+        began_s, tries = self._tools.clock.seconds(), 0
+        while True:
+            tries += 1
+            pause_s = self._pause_s * 2.0 ** (tries - 1)
+            last = tries == TRIES or self._tools.clock.seconds() + pause_s - began_s > TRIES_S
+            try:
+                await self._try(url, path, time, last=last)
+                return
+            except (BadAnswer, Unavailable, OutOfTime) as error:
+                time.left_s()
+                if last:
+                    reason = f"The finished picture could not be fetched: {error.message}"
+                    raise BadAnswer(reason, charged=Charged.YES) from error
+            await time.sleep(pause_s)
+
+    async def _try(self, url: str, path: Path, time: Remaining, *, last: bool) -> None:
+        budget = time.budget(TRIES_S)
+        await self._tools.fetch(
+            url, path, guard=self._guard, max_bytes=MAX_BYTES, budget=budget, ca_bundle=self._ca_bundle
+        )
+        wrong = await self._tools.disk.run(_wrong, path)
+        if wrong is not None and not (last and wrong.may_be_whole):
+            await self._tools.disk.run(path.unlink, missing_ok=True)
+            raise wrong
+
+
+class _Wrong(BadAnswer):
+    """A file that is no whole picture. may_be_whole: it begins like one; only decoding it would tell."""
+
+    def __init__(self, message: str, *, may_be_whole: bool = False) -> None:
+        super().__init__(message)
+        self.may_be_whole = may_be_whole
+
+
+def _wrong(path: Path) -> _Wrong | None:
+    """What is wrong with a picture's file, as far as its first and last bytes tell. Blocks."""
+    with path.open("rb") as file:
+        head = file.read(SNIFF_BYTES)
+        size = file.seek(0, 2)
+        file.seek(max(0, size - _TAIL))
+        tail = file.read()
+    if not head:
+        return _Wrong("the file is empty.")
+    found = sniff(head)
+    if found in {None, "other"}:
+        page = head.lstrip()[:1] == b"<"
+        return _Wrong("it is a web page." if page else "it is no picture of a kind that boothd takes.")
+    if _ENDS.get(found or "", b"") not in tail:
+        return _Wrong("it is cut short.", may_be_whole=True)
+    return None
