@@ -79,3 +79,23 @@ def ended(done: Deferred[None]) -> Deferred[None]:
 
     done.addBoth(tell)
     return waiter
+
+
+async def in_any_case(work: Coroutine[Any, Any, T]) -> T:
+    """Await `work`; a cancel of the caller does not end it, but is raised afterwards, whatever became of it."""
+    over: Deferred[None] = Deferred()
+    outcome: list[T | Failure] = []
+
+    def tell(became: T | Failure) -> None:
+        outcome.append(became)
+        over.callback(None)
+
+    Deferred.fromCoroutine(work).addBoth(tell)
+    try:
+        await ended(over)
+    except CancelledError:
+        await ended(over)
+        raise
+    if isinstance(outcome[0], Failure):
+        outcome[0].raiseException()
+    return outcome[0]

@@ -121,7 +121,7 @@ class Attempts:
         entry = self._ledger.end(
             order, announced, outcome="ok", charged=charged, cost=direction.cost, model=direction.model
         )
-        await self._ledger.write(order.job, entry)
+        await self._spool.append(order.job, entry)
         await self._ledger.clear(call)
         return direction
 
@@ -172,7 +172,7 @@ class Attempts:
             model=picture.model,
         )
         # The result first: when the append is torn between the two, the picture is known all the same.
-        await self._ledger.keep(job, name, result, entry)
+        await self._spool.keep_file(job, name, result, entry)
         kept = Kept(job, result)
         self._index.add(order.photo.sha256, kept)
         await self._ledger.clear(call)
@@ -199,7 +199,7 @@ class Attempts:
         entry = self._ledger.end(
             order, announced, outcome=error.code, message=error.message, charged=error.charged, cost=error.cost
         )
-        await self._ledger.write(order.job, entry)
+        await self._spool.append(order.job, entry)
         await self._ledger.clear(call)
 
     async def _finish(

@@ -17,8 +17,8 @@ from boothd.base.errors import Charged
 from boothd.engine.order import Order
 from boothd.engine.services import Service
 from boothd.providers.interfaces import Call, Preset
-from boothd.spool import Disk, Job, Spool
-from boothd.spool.journal import Attempt, AttemptEnded, Entry, Queued, Role
+from boothd.spool import Disk, Spool
+from boothd.spool.journal import Attempt, AttemptEnded, Queued, Role
 
 T = TypeVar("T")
 
@@ -114,14 +114,6 @@ class Ledger:
             credit_model=part.credit_model,
         )
 
-    async def write(self, job: Job, *entries: Entry) -> None:
-        """Journal that a call is over. A cancel waits for it: whoever counts the money must be told of it."""
-        await _in_any_case(self._spool.append(job, *entries))
-
-    async def keep(self, job: Job, name: str, *entries: Entry) -> None:
-        """Make a result durable and journal it, as `write` does."""
-        await _in_any_case(self._spool.keep_file(job, name, *entries))
-
     async def clear(self, call: Call) -> None:
         """Remove what a provider left beside and at `Call.answer`; what resists goes when the job moves."""
         await self._spool.in_thread(_clear, call.answer, self._spool.disk)
@@ -134,26 +126,6 @@ def _clear(answer: Path, disk: Disk) -> None:
             # answer-12 belongs to another call than answer-1.
             if left != path.name and not left[:1].isdigit():
                 disk.unlink(path)
-
-
-async def _in_any_case(work: Coroutine[Any, Any, None]) -> None:
-    """Await `work`; a cancel of the caller does not end it, but is raised afterwards, whatever became of it."""
-    over: Deferred[None] = Deferred()
-    failed: list[Failure] = []
-
-    def tell(outcome: Failure | None) -> None:
-        if isinstance(outcome, Failure):
-            failed.append(outcome)
-        over.callback(None)
-
-    Deferred.fromCoroutine(work).addBoth(tell)
-    try:
-        await ended(over)
-    except CancelledError:
-        await ended(over)
-        raise
-    if failed:
-        failed[0].raiseException()
 
 
 async def heeding_cancel(work: Coroutine[Any, Any, T]) -> T:

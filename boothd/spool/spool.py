@@ -12,7 +12,7 @@ from typing import ParamSpec, TypeVar
 
 from twisted.logger import Logger
 
-from boothd.base.aio import Background
+from boothd.base.aio import Background, in_any_case
 from boothd.base.clock import Clock
 from boothd.base.errors import DiskFull, SpoolUnhealthy
 from boothd.base.threads import Threads
@@ -110,33 +110,46 @@ class Spool:
 
     async def append(self, job: Job, *entries: Entry) -> None:
         """Add to a job's journal, durably."""
-        await self.in_thread(self._steps.append, job, entries)
-        self._tell(job, entries)
+        await self._journal(job, entries, self._steps.append, job, entries)
 
     async def keep_file(self, job: Job, name: str, *entries: Entry) -> None:
         """Make a file of the job that is written but not durable durable, then journal it."""
-        await self.in_thread(self._steps.keep_file, job, name, entries)
-        self._tell(job, entries)
+        await self._journal(job, entries, self._steps.keep_file, job, name, entries)
 
     async def link_file(self, job: Job, name: str, other: Job, other_name: str, *entries: Entry) -> bool:
         """Give `job` a file of `other` by a second name. False: that file is gone."""
-        linked = await self.in_thread(self._steps.link_file, job, name, other, other_name, entries)
-        if linked:
-            self._tell(job, entries)
-        return linked
+
+        async def linked() -> bool:
+            there = await self.in_thread(self._steps.link_file, job, name, other, other_name, entries)
+            if there:
+                self._tell(job, entries)
+            return there
+
+        return await in_any_case(linked())
 
     async def move(self, job: Job, to: State, *entries: Entry, drop: Sequence[str] = ()) -> None:
         """Journal `entries`, then rename the job to its next state. drop: names of its files that are not kept.
 
         Raises ForbiddenMove. When the disk is too full to write the entries, the job moves all the same."""
-        journaled = await self.in_thread(self._steps.move, job, to, entries, drop)
+        journaled = await self._journal(job, entries, self._steps.move, job, to, entries, drop)
         if not journaled:
             self.log.error("{job}: the disk is too full for its journal", job=job.id)
-        self._tell(job, entries)
 
     async def quarantine(self, directory: Path, reason: str) -> None:
         """Move what cannot be read to trash/, with a note saying why."""
         await self.in_thread(self._steps.quarantine, directory, reason)
+
+    async def _journal(
+        self, job: Job, entries: Sequence[Entry], call: Callable[P, T], *args: P.args, **kw: P.kwargs
+    ) -> T:
+        """Write, then tell who listens. A cancel waits for both: what is on disk is counted."""
+
+        async def written() -> T:
+            done = await self.in_thread(call, *args, **kw)
+            self._tell(job, entries)
+            return done
+
+        return await in_any_case(written())
 
     async def in_thread(self, call: Callable[P, T], *args: P.args, **kw: P.kwargs) -> T:
         """Run a disk operation in a disk thread; what the disk says becomes DiskFull or SpoolUnhealthy.

@@ -13,7 +13,7 @@ import pytest
 import pytest_twisted
 from hypothesis import given
 from hypothesis import strategies as st
-from twisted.internet.defer import Deferred, ensureDeferred
+from twisted.internet.defer import CancelledError, Deferred, ensureDeferred
 from twisted.logger import LogEvent
 
 from boothd.base.errors import BrokenUpload, DiskFull, NotAPicture, RequestError, SpoolUnhealthy, UnlistedFormat
@@ -422,6 +422,21 @@ async def test_an_entry_that_comes_while_the_job_moves_goes_along(spool: Spool, 
     await moving
     await appending
     assert list(read(job.journal))[1:] == [finished(), answered()]
+
+
+@pytest_twisted.ensureDeferred
+async def test_a_write_whose_caller_is_cancelled_is_told_of_all_the_same(spool: Spool, disk: FailingDisk) -> None:
+    told: list[Entry] = []
+    job = await accept(spool)
+    spool.journaled.append(lambda job, entries: told.extend(entries))
+    disk.hold = "append"
+    appending = ensureDeferred(spool.append(job, attempt()))
+    disk.holding.wait(10)
+    appending.cancel()
+    disk.let_go()
+    with pytest.raises(CancelledError):
+        await appending
+    assert told == [attempt()] == list(read(job.journal))[1:]
 
 
 # the table of moves
