@@ -7,6 +7,7 @@ from typing import Any
 
 from boothd.base.errors import NotFound
 from boothd.booth.desk import Desk
+from boothd.booth.overview import money, provider_rows, wanted
 from boothd.booth.slots import LiveSlot
 from boothd.booth.trash import Trash
 from boothd.booth.uploads import upload_path
@@ -54,28 +55,31 @@ class StatusPage:
         today = self._desk.config().day.day_of(now)
         numbers = self._stats.day(today)
         base = self._base_url(request.getHeader("host") or "")
+        condition, services, book = self._condition(), self._desk.engine.services, self._desk.book()
         return self._pages.page_reply(
             "status.html",
             operator=request.operator,
             now=now.astimezone(self._desk.config().day.zone()),
             today=today,
-            condition=self._condition(),
+            condition=condition,
             unhealthy=spool.unhealthy,
             free_bytes=spool.free_bytes,
             floor_bytes=self._desk.config().spool.floor,
-            services=self._desk.engine.services,
-            slots=[self._row(slot, numbers.get("slots", {}).get(slot.id, {}), base) for slot in self._desk.book()],
+            services=services,
+            providers=provider_rows(services, condition.left_out, book),
+            money=money,
+            slots=[self._row(slot, numbers.get("slots", {}).get(slot.id, {}), base) for slot in book],
             not_accepted=numbers.get("uploads not accepted", {}),
             trash=await self._trash.newest(TRASH_SHOWN),
             zone=self._desk.config().day.zone(),
             retried=request.field("retried"),
         )
 
-    @staticmethod
-    def _row(slot: LiveSlot, numbers: dict[str, Any], base: str) -> dict[str, Any]:
+    def _row(self, slot: LiveSlot, numbers: dict[str, Any], base: str) -> dict[str, Any]:
         answered = int(numbers.get("answered", 0))
         return {
             "live": slot,
+            "wanted": wanted(slot, self._desk.engine.services),
             "link": base + upload_path(slot),
             "received": int(numbers.get("received", 0)),
             "answered": answered,

@@ -2,22 +2,21 @@
 
 import argparse
 import os
-import secrets
+import secrets as random
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
 from boothd.cli.homes import find_home, runs
 from boothd.cli.port import port_problem
-from boothd.config import ConfigError, DaemonConfig, Home, Secrets, parse, read_daemon_config, read_secrets, read_yaml
+from boothd.config import ConfigError, DaemonConfig, Home, Secrets, read_daemon_config, read_secrets
 
 
 def run(args: argparse.Namespace) -> int:
     home = find_home(args.home)
     found = 0
-    for problem in problems(home):
+    for problem in problems(home, offline=args.offline):
         print(problem)
         found += 1
     if not found:
@@ -25,22 +24,38 @@ def run(args: argparse.Namespace) -> int:
     return 1 if found else 0
 
 
-def problems(home: Home) -> Iterator[str]:
-    """One line for each thing that would not work. Blocks; changes nothing that stays."""
+def problems(home: Home, *, offline: bool = False) -> Iterator[str]:
+    """One line for each thing that would not work. Blocks, and runs the reactor; changes nothing that stays.
+
+    offline: the services are not asked."""
     yield from _folders(home)
     yield from _modes(home)
     config: DaemonConfig | None = None
+    secrets: Secrets | None = None
     try:
         config = read_daemon_config(home)
     except ConfigError as error:
         yield str(error)
     try:
-        yield from _logins(home, read_secrets(home))
+        secrets = read_secrets(home)
     except ConfigError as error:
         yield str(error)
-    yield from _providers(home, (config or DaemonConfig()).upload.max_pixels)
+    else:
+        yield from _logins(home, secrets)
+    yield from _providers(home, config or DaemonConfig(), secrets, offline=offline)
     if config is not None:
         yield from _daemon(home, config)
+
+
+def _providers(home: Home, config: DaemonConfig, secrets: Secrets | None, *, offline: bool) -> Iterator[str]:
+    from boothd.cli.services import service_problems
+    from boothd.cli.setup import read_setup
+
+    problems: list[str] = []
+    setup = read_setup(home, config, secrets or Secrets(), problems)
+    yield from problems
+    if secrets is not None and setup is not None:
+        yield from service_problems(setup, offline=offline)
 
 
 def _folders(home: Home) -> Iterator[str]:
@@ -59,7 +74,7 @@ def _folders(home: Home) -> Iterator[str]:
 
 def _rename(home: Home) -> Iterator[str]:
     """A job goes to the trash by a rename, so both must lie on one file system."""
-    name = f".check-{secrets.token_hex(4)}"
+    name = f".check-{random.token_hex(4)}"
     old, new = home.spool / name, home.trash / name
     try:
         old.mkdir(mode=0o700)
@@ -94,33 +109,6 @@ def _logins(home: Home, secrets: Secrets) -> Iterator[str]:
             yield f"{file}: operators.{name}: is not an argon2 hash; run: boothd passwd --operator {name}"
     if not secrets.upload_password:
         yield f"{file}: upload_password: is empty, so no booth is let in; run: boothd passwd --upload"
-
-
-def _providers(home: Home, max_pixels: int) -> Iterator[str]:
-    from boothd.booth.slots import load_slots
-    from boothd.providers import provider_names, provider_type
-
-    types: dict[str, Any] = {}
-    for name in provider_names():
-        file = home.provider_file(name)
-        try:
-            types[name] = provider_type(name)
-            parse(types[name].Settings, read_yaml(file), file)
-        except ConfigError as error:
-            yield str(error)
-        except Exception as error:  # noqa: BLE001 (another package's code)
-            yield f"{file}: the provider “{name}” cannot be loaded ({error})"
-    for folder in (home.etc / "providers", home.etc / "slots"):
-        for file in sorted(folder.glob("*.yaml")):
-            if file.stem not in types:
-                yield f"{file}: no provider is called “{file.stem}”; there are {', '.join(types)}"
-    try:
-        book = load_slots(home, types, max_pixels)
-    except ConfigError as error:
-        yield str(error)
-    else:
-        if not any(live.slot.enabled for live in book):
-            yield f"{home.etc / 'slots'}: no slot is enabled, so there is no upload link"
 
 
 def _daemon(home: Home, config: DaemonConfig) -> Iterator[str]:

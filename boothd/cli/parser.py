@@ -21,7 +21,7 @@ def make_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"boothd {_version()}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, title="commands")
-    for add in (_init, _up, _check, _link, _send, _passwd, _demo):
+    for add in (_init, _up, _check, _models, _link, _send, _passwd, _demo, _sandbox):
         add(commands)
     return parser
 
@@ -69,13 +69,25 @@ def _up(commands: Any) -> None:
 
 
 def _check(commands: Any) -> None:
-    _command(
+    parser = _command(
         commands,
         "check",
         "say what would not work",
         "Look at everything that the daemon needs: directories, file modes, configuration, slots, reference pictures, the "
-        "port, free space, logins. One line for each thing that would not work, and exit status 1. Changes nothing.",
+        "port, free space, logins; and ask the providers' services, free of charge, whether they take the API keys and "
+        "have the models. One line for each thing that would not work, and exit status 1. Changes nothing.",
     )
+    parser.add_argument("--offline", action="store_true", help="ask no service")
+
+
+def _models(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "models",
+        "list what a provider's account offers",
+        "Ask a provider's service, free of charge, which models or methods the account has, and show which slots use them.",
+    )
+    parser.add_argument("provider", metavar="PROVIDER", help="gemini, openai-images, ...")
 
 
 def _link(commands: Any) -> None:
@@ -141,6 +153,38 @@ def _demo(commands: Any) -> None:
     )
 
 
+def _sandbox(commands: Any) -> None:
+    parser = _command(
+        commands,
+        "sandbox",
+        "rehearse without keys: fake services on this machine",
+        "Run fake services of all cloud providers in one process, until Ctrl-C, and show every call that would have cost "
+        "money. Without --new and --home it prints the configuration that a home needs to use them.",
+        home=False,
+    )
+    which = parser.add_mutually_exclusive_group()
+    which.add_argument("--new", type=Path, metavar="DIR", help="make a home for rehearsals, and wire it to the fakes")
+    which.add_argument("-H", "--home", type=Path, metavar="DIR", help="wire this home to the fakes")
+    parser.add_argument(
+        "--force", action="store_true", help="with --home: replace settings and keys of the real services"
+    )
+    parser.add_argument(
+        "--port", type=_port, default=9101, metavar="N", help="the first of four ports (%(default)s); 0: free ones"
+    )
+    parser.add_argument(
+        "--latency", type=_latency, default=(0.0, 0.0), metavar="S", help="seconds that a call takes: 12, or about 5-20"
+    )
+    parser.add_argument(
+        "--failures", type=_share, default=0.0, metavar="SHARE", help="so many calls fail with 503: 10%%"
+    )
+    parser.add_argument(
+        "--words",
+        choices=("gemini", "turbotext", "deepseek", "openai-images"),
+        metavar="PROVIDER",
+        help="print what a slot's prompt can ask of its fake, in double square brackets, and end",
+    )
+
+
 def _listen(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-l",
@@ -162,4 +206,27 @@ def _seconds(text: str) -> float:
     value = float(text)
     if not 0 < value <= 3600:
         raise argparse.ArgumentTypeError("more than 0, at most 3600")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65_532:
+        raise argparse.ArgumentTypeError("0 to 65532")
+    return value
+
+
+def _latency(text: str) -> tuple[float, float]:
+    """Mean and standard deviation."""
+    least, _, most = text.partition("-")
+    low, high = float(least), float(most or least)
+    if not 0 <= low <= high <= 3600:
+        raise argparse.ArgumentTypeError("seconds, 12 or 5-20")
+    return (low + high) / 2, (high - low) / 4
+
+
+def _share(text: str) -> float:
+    value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError("0% to 100%")
     return value

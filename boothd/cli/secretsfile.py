@@ -12,7 +12,12 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # nothing that is mistaken for som
 MODE = 0o600
 _HEAD = """\
 # boothd's secrets. Mode 0600. `boothd passwd` rewrites this file.
-# operators: login name to argon2 hash. upload_password: what booths send. keys: provider to API key, or a list of them.
+# operators: login name to argon2 hash. upload_password: what booths send. keys: provider to API key, or a list of them:
+#   keys:
+#     gemini: AIza...
+#     turbotext: ...
+#     deepseek: sk-...
+#     openai-images: [sk-one, sk-two]
 """
 
 

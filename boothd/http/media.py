@@ -2,6 +2,7 @@
 
 import math
 import re
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from boothd.http.signing import Signer
 
 TYPES = {".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png"}
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,120}")
+NONCE = 8
+"""Characters before the signature that make every link another one: to withdraw one must not withdraw the next."""
 NO_ADDRESS = (
     "The service must fetch the photo from here: set public_url in boothd.yaml to an address that it can reach."
 )
@@ -46,7 +49,8 @@ class Media:
         if file.parent.parent != self._folder or not _NAME.fullmatch(name) or file.suffix not in TYPES:
             raise ValueError(f"{file} is no picture of an active job")
         expires = math.ceil(self._now() + ttl_s)
-        signature = self._signer.sign("media", job, str(expires), name)
+        nonce = secrets.token_urlsafe(NONCE)[:NONCE]
+        signature = nonce + self._signer.sign("media", job, str(expires), nonce, name)
         return Link(f"{public_url.rstrip('/')}/media/{job}/{expires}/{signature}/{name}", self, signature, expires)
 
     def withdraw(self, signature: str, expires: int) -> None:
@@ -56,7 +60,8 @@ class Media:
         self._withdrawn[signature] = expires
 
     async def _serve(self, request: Any, job: str, expires: int, signature: str, name: str) -> Reply:
-        if not self._signer.is_signed(signature, "media", job, str(expires), name):
+        nonce, signed = signature[:NONCE], signature[NONCE:]
+        if not self._signer.is_signed(signed, "media", job, str(expires), nonce, name):
             raise NotFound()
         path = self._folder / job / name
         over = expires <= self._now() or signature in self._withdrawn

@@ -45,6 +45,18 @@ def test_a_photos_way_is_counted(open_booth: OpenBooth) -> None:
     assert sample("boothd_answer_seconds_bucket", slot="fake-1", le="0.25") == 0
 
 
+def test_the_money_of_today_and_its_limit_are_shown(open_booth: OpenBooth) -> None:
+    booth = open_booth(FakeProvider(paid=True), FakeProvider("other"))
+    said = ProviderSettings(price=Decimal("0.04"), daily_budget=Decimal(2))
+    booth.services["fake"].reconfigure(booth.services["fake"].provider, said)
+    sample = watched(booth)
+    booth.send()
+    assert sample("boothd_spent_today", provider="fake") == 0.04
+    assert sample("boothd_daily_budget", provider="fake") == 2
+    assert sample("boothd_spent_today", provider="other") == 0
+    assert sample("boothd_daily_budget", provider="other") is None
+
+
 def test_failures_are_counted_by_what_was_said(open_booth: OpenBooth) -> None:
     booth = open_booth(FakeProvider(paid=True, fails=[Refused(charged=Charged.MAYBE)]))
     sample = watched(booth)

@@ -1,6 +1,7 @@
 """The status page and its action, as the operator sees them."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from html.parser import HTMLParser
@@ -13,10 +14,17 @@ from boothd.base.errors import BadKey, NoSuchSlot, NotFound, Refused
 from boothd.booth.slots import SlotBook
 from boothd.booth.status import Condition, StatusPage
 from boothd.http import Pages
-from boothd.providers.interfaces import ProviderSettings
+from boothd.providers.interfaces import EffectType, Preset, ProviderSettings
 from tests.booth.booth_support import PASSWORD, TODAY, Booth, FakeProvider, live_slot, picture, run
 
 OpenBooth = Callable[..., Booth]
+
+
+@dataclass
+class Instructed(FakeProvider):
+    """A provider whose effect has an instruction of its own."""
+
+    effects: tuple[EffectType, ...] = ()  # type: ignore[misc]
 
 
 class FakeRequest:
@@ -111,7 +119,7 @@ def test_when_all_is_well_it_says_so(booth: Booth) -> None:
     seen = Page(booth).see()
     assert "All is well" in seen.text
     assert "50.0 GiB free" in seen.text
-    assert "Fake: ready" in seen.text
+    assert "Fake works" in seen.text
     assert PASSWORD in seen.text
     assert "bad" not in seen.classes
 
@@ -203,11 +211,94 @@ def test_a_refused_edit_needs_a_person(booth: Booth) -> None:
 def test_what_waits_for_a_restart_and_what_is_left_out_is_said_calmly(booth: Booth) -> None:
     page = Page(booth)
     page.restart_needed = ("listen", "threads")
-    page.left_out = {"gemini": "set its key in etc/secrets.yaml"}
+    page.left_out = {"other": "no API key; put one into etc/secrets.yaml", "third": "its address is not set"}
     seen = page.see()
     assert "listen, threads" in seen.text
-    assert "gemini is left out: set its key" in seen.text
+    assert "other no key" in seen.text
+    assert "etc/secrets.yaml" not in seen.text
+    assert "third left out its address is not set" in seen.text
     assert "All is well" in seen.text
+    assert seen.classes.count("notice") == 1
+    assert "bad" not in seen.classes
+
+
+@pytest.mark.parametrize("chain", [(), ("other",)])
+def test_a_provider_that_slots_need_but_is_left_out_needs_a_person(
+    open_booth: OpenBooth, chain: tuple[str, ...]
+) -> None:
+    asked = live_slot("fake" if chain else "other", 1, *chain)
+    page = Page(open_booth(FakeProvider(), slots=[asked]))
+    page.left_out = {"other": "no API key; put one into etc/secrets.yaml"}
+    seen = page.see()
+    assert "Needs you" in seen.text
+    assert "other is left out" in seen.text
+    assert "put one into etc/secrets.yaml" in seen.text
+
+
+def test_a_left_out_provider_whose_slots_are_switched_off_is_no_alarm(open_booth: OpenBooth) -> None:
+    page = Page(open_booth(FakeProvider(), slots=[live_slot(), live_slot("other", enabled=False)]))
+    page.left_out = {"other": "no API key"}
+    assert "All is well" in page.see().text
+
+
+def test_a_slot_that_is_unfolded_shows_what_is_asked_for(open_booth: OpenBooth) -> None:
+    effect = EffectType("style", "Style", max_references=3, instruction="Keep every <face>.")
+    slot = live_slot("fake", 1, "spare", original=True, prompt="A pencil drawing")
+    seen = Page(open_booth(Instructed(effects=(effect,)), FakeProvider("spare"), slots=[slot])).see()
+    assert "Built-in instruction Keep every <face>." in seen.text
+    assert "<face>" not in seen.html
+    assert "The slot adds A pencil drawing" in seen.text
+    assert "Reference pictures 0 of at most 3" in seen.text
+    assert "Model fake-1" in seen.text
+    assert "On a failure spare, then the guest's own photo" in seen.text
+
+
+def test_a_slot_without_an_instruction_shows_its_prompt_alone(booth: Booth) -> None:
+    seen = Page(booth).see()
+    assert "Prompt pencil" in seen.text
+    assert "Built-in instruction" not in seen.text
+    assert "at most" not in seen.text
+
+
+def test_a_directing_slot_says_who_draws(open_booth: OpenBooth) -> None:
+    slot = live_slot()
+    drawn = replace(slot.presets[0], renderer=Preset("spare", "portrait"))
+    seen = Page(open_booth(FakeProvider(), FakeProvider("spare"), slots=[replace(slot, presets=(drawn,))])).see()
+    assert "Drawn by spare, portrait" in seen.text
+
+
+def test_slots_that_are_switched_off_are_folded_away(booth: Booth) -> None:
+    seen = Page(booth).see()
+    assert "1 slot is switched off" in seen.text
+    assert seen.html.index("fake-2") > seen.html.index("1 slot is switched off") > seen.html.index("fake-1")
+
+
+def test_a_providers_money_of_today_stands_beside_its_budget(open_booth: OpenBooth) -> None:
+    booth = open_booth(FakeProvider(paid=True))
+    settings = ProviderSettings(price=Decimal("0.04"), daily_budget=Decimal("0.1"))
+    booth.services["fake"].reconfigure(booth.services["fake"].provider, settings)
+    booth.send()
+    seen = Page(booth).see()
+    assert 'data-label="spent today">0.04<' in seen.html
+    assert 'data-label="daily budget">0.1<' in seen.html
+    assert "All is well" in seen.text
+
+
+def test_a_daily_budget_that_is_spent_is_said(open_booth: OpenBooth) -> None:
+    booth = open_booth(FakeProvider(paid=True))
+    settings = ProviderSettings(price=Decimal("0.04"), daily_budget=Decimal("0.04"))
+    booth.services["fake"].reconfigure(booth.services["fake"].provider, settings)
+    booth.send()
+    seen = Page(booth).see()
+    assert "A daily budget is spent" in seen.text
+    assert "fake has spent 0.04 of the 0.04" in seen.text
+    assert "daily budget spent" in seen.text
+
+
+def test_calls_under_way_are_counted(booth: Booth) -> None:
+    booth.provider.holding = True
+    booth.send()
+    assert 'data-label="under way">1<' in Page(booth).see().html
 
 
 def test_a_provider_that_is_paused_says_why(booth: Booth) -> None:
@@ -216,7 +307,7 @@ def test_a_provider_that_is_paused_says_why(booth: Booth) -> None:
     seen = Page(booth).see()
     assert "A service is paused" in seen.text
     assert "Fake is paused after “The key is wrong.”" in seen.text
-    assert "Fake: ready" not in seen.text
+    assert "Fake works" not in seen.text
 
 
 def test_a_provider_with_a_queue_says_how_long_it_is(booth: Booth) -> None:
@@ -224,7 +315,7 @@ def test_a_provider_with_a_queue_says_how_long_it_is(booth: Booth) -> None:
     booth.provider.holding = True
     for size in (61, 62, 63):
         booth.send(picture(size=(size, 40)))
-    assert "2 waiting" in Page(booth).see().text
+    assert 'data-label="waiting">2<' in Page(booth).see().html
 
 
 @pytest.mark.parametrize(("outcome", "said"), [("done", "lies in done"), ("refused", "failed too"), ("", "")])

@@ -52,6 +52,11 @@ def slot(**keys: object) -> Callable[[Home], None]:
     return lambda home: change_slot(home, 1, **keys)
 
 
+def broken_picture(home: Home) -> None:
+    write("library/references/broken.jpg", "no picture")(home)
+    change_slot(home, 1, references=["broken.jpg"])
+
+
 BROKEN: list[tuple[Callable[[Home], None], str, str]] = [
     (lambda h: h.spool.rmdir(), "spool", "is not there; make it with: mkdir -m 700 -p"),
     (lambda h: h.trash.rmdir(), "trash", "is not there"),
@@ -87,7 +92,7 @@ BROKEN: list[tuple[Callable[[Home], None], str, str]] = [
     (slot(key="short"), "etc/slots/studio.yaml", "slots.1.key:"),
     (slot(references=[]), "etc/slots/studio.yaml", "slots.1.references: the effect “background” needs a reference"),
     (write("etc/slots/studio.yaml", "slots: {}\n"), "etc/slots", "no slot is enabled"),
-    (write("library/references/evening.jpg", "no picture"), "etc/slots/studio.yaml", "is not a picture"),
+    (broken_picture, "etc/slots/studio.yaml", "is not a picture"),
 ]
 
 

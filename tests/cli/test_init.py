@@ -15,12 +15,12 @@ from boothd.cli.failed import Failed
 from boothd.cli.homes import find_home, usual_place
 from boothd.config import DaemonConfig, Home, read_daemon_config, read_secrets
 from boothd.http import verify_password
-from boothd.providers import provider_type
-from boothd.providers.studio import StudioSettings
+from boothd.providers import provider_names, provider_type
 from boothd.providers.studio.looks import LOOKS, choose
 from tests.cli.support import CHECKOUT, a_home, boothd, environment, standing_in
 
 DEFAULTS = CHECKOUT / "etc" / "defaults"
+OWN = provider_names()
 
 
 def mode(path: Path) -> int:
@@ -189,12 +189,33 @@ def test_boothd_yaml_names_every_key_with_its_default() -> None:
     assert DaemonConfig.model_validate(settings) == DaemonConfig()
 
 
-def test_the_studios_file_names_every_key_with_its_default() -> None:
-    settings = uncommented(DEFAULTS / "providers" / "studio.yaml")
-    assert settings.keys() == keys(StudioSettings).keys()
-    settings.pop("concurrency")  # it depends on the machine
-    default = StudioSettings()
-    assert StudioSettings(**settings, concurrency=default.concurrency) == default
+@pytest.mark.parametrize("provider", OWN)
+def test_a_providers_file_names_every_key_with_its_default(provider: str) -> None:
+    settings, kind = uncommented(DEFAULTS / "providers" / f"{provider}.yaml"), provider_type(provider).Settings
+    assert {k: dict.fromkeys(v) if isinstance(v, dict) and v else None for k, v in settings.items()} == keys(kind)
+    default = kind()
+    if provider == "studio":
+        settings["concurrency"] = default.concurrency  # it depends on the machine
+    assert kind.model_validate(settings) == default
+
+
+def test_every_provider_has_a_file_and_slots() -> None:
+    for folder in ("providers", "slots"):
+        assert {file.stem for file in (DEFAULTS / folder).iterdir()} == set(OWN)
+
+
+def test_the_example_slots_can_be_switched_on(tmp_path: Path) -> None:
+    home = a_home(tmp_path / "home")
+    for file in (home.etc / "slots").iterdir():
+        file.write_text(file.read_text().replace("enabled: false", "enabled: true"))
+    book = load_slots(home, {name: provider_type(name) for name in OWN}, 80_000_000)
+    assert {live.provider for live in book if live.slot.enabled} == set(OWN)
+
+
+def test_only_the_studios_slots_are_switched_on(tmp_path: Path) -> None:
+    book = load_slots(a_home(tmp_path / "home"), {name: provider_type(name) for name in OWN}, 80_000_000)
+    assert {live.provider for live in book if live.slot.enabled} == {"studio"}
+    assert {live.provider for live in book} == set(OWN)
 
 
 def test_the_templates_settings_are_all_commented_out() -> None:

@@ -92,7 +92,7 @@ def test_any_endpoint_string_is_read_or_a_value_error(endpoint: str) -> None:
         ("studio", "3", "slot 3 of studio is disabled; its link would be refused"),
         ("studio", "21", "there are slots 1 to 20, not 21"),
         ("studio", "0", "there are slots 1 to 20, not 0"),
-        ("magic", "1", "no provider is called magic; there are studio"),
+        ("magic", "1", "no provider is called magic; there are "),
     ],
 )
 def test_a_link_that_would_not_work_is_not_printed(home: Home, provider: str, slot: str, reason: str) -> None:

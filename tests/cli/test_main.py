@@ -17,7 +17,7 @@ from boothd.config import ConfigError
 from boothd.live import read_all
 from tests.cli.support import CHECKOUT, a_home, boothd
 
-COMMANDS = ("init", "up", "check", "link", "send", "passwd", "demo")
+COMMANDS = ("init", "up", "check", "models", "link", "send", "passwd", "demo", "sandbox")
 
 
 def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
@@ -156,8 +156,10 @@ def test_the_readmes_commands_work_when_typed_in_order() -> None:
     typed = re.findall(r"^(boothd [^#\n]+)", "\n".join(re.findall(r"```\n(.*?)```", page, re.DOTALL)), re.MULTILINE)
     typed += [words for words in re.findall(r"`(boothd [^`]+)`", page) if "--home" in words]
     parsed = [make_parser().parse_args(words.replace("SLOT", "1").split()[1:]) for words in typed]
-    assert {args.command for args in parsed} == {"init", "up", "check", "link", "send", "passwd"}
-    assert all(str(args.home) in {"~/booth", "."} for args in parsed)
+    assert {args.command for args in parsed} == {"init", "up", "check", "models", "link", "send", "passwd", "sandbox"}
+    homes = {str(args.home) for args in parsed if args.command != "sandbox"}
+    assert homes == {"~/booth", "~/rehearsal", "."}
+    assert {str(args.new) for args in parsed if args.command == "sandbox"} == {"~/rehearsal"}
 
 
 def test_no_secret_of_a_checkout_gets_into_a_package() -> None:

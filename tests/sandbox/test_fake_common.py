@@ -90,6 +90,14 @@ async def test_it_fails_at_first_for_each_photo_and_prompt(start: Start, name: s
     assert await client.charges() == 3
 
 
+@asynchronous
+async def test_new_settings_begin_to_count_anew(start: Start, name: str) -> None:
+    client = start(name)
+    for _ in range(2):
+        await client.set(script="[[fail-first=1]]")
+        assert [(await client.pay("x")).status for _ in range(2)] == [503, 200]
+
+
 @pytest.mark.parametrize(
     ("script", "reset", "charges"),
     [("drop", False, 0), ("reset", True, 0), ("drop charged", False, 1), ("reset charged", True, 1)],

@@ -318,6 +318,17 @@ async def test_an_answer_to_an_upload_without_its_status(start: Start) -> None:
 
 
 @asynchronous
+async def test_an_upload_that_is_begun_anew_is_no_longer_the_first(start: Start) -> None:
+    client = start("gemini")
+    title = "[[at=upload status=503 fail-first=1]]"
+    found = []
+    for _ in range(2):
+        path = await begin_upload(client, DATA, title)
+        found.append((await send(client, path, DATA, 0, "upload, finalize")).status)
+    assert found == [503, 200]
+
+
+@asynchronous
 async def test_files_are_listed_page_by_page(start: Start) -> None:
     client = start("gemini")
     names = [(await upload(client))["name"] for _ in range(3)]

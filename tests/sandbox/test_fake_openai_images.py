@@ -147,6 +147,18 @@ async def test_the_download_breaks_off(start: Start) -> None:
     assert (await client.call("GET", "/files/unknown.png")).status == 404
 
 
+@pytest.mark.parametrize("script", ["[[host=192.0.2.1:81]]", "[[at=link redirect=http://192.0.2.1/x.png]]"])
+@asynchronous
+async def test_the_address_leads_elsewhere(start: Start, script: str) -> None:
+    client = start("openai-images", settings={"answer": "url"})
+    url = (await generate(client, prompt=f"x {script}")).json["data"][0]["url"]
+    if "host" in script:
+        assert url.startswith("http://192.0.2.1:81/files/")
+        return
+    reply = await client.call("GET", url.removeprefix("http://fake.test"))
+    assert (reply.status, reply.headers["location"]) == (302, "http://192.0.2.1/x.png")
+
+
 # --- how pictures come in --------------------------------------------------------------------------------------------
 
 

@@ -296,6 +296,13 @@ async def test_the_address_stands_anywhere(start: Start, public: Public, place: 
 
 
 @asynchronous
+async def test_the_address_names_another_host(start: Start, public: Public) -> None:
+    client = start("turbotext")
+    said = await outcome(client, public, "[[host=192.0.2.1:81]]")
+    assert said["uploaded_image"].startswith("http://192.0.2.1:81/download.php?f=")
+
+
+@asynchronous
 async def test_done_without_an_address(start: Start, public: Public) -> None:
     said = await outcome(start("turbotext"), public, "[[place=none]]")
     assert said["success"] is True

@@ -18,6 +18,7 @@ from twisted.web.client import (
     RequestTransmissionFailed,
     ResponseFailed,
 )
+from twisted.web.error import SchemeNotSupported
 
 from boothd.base.errors import (
     BadAnswer,
@@ -47,23 +48,32 @@ async def ask(
 
     data: bytes, an IBodyProducer, or None. service: its title, for the errors. paid: whether the request may cost once it
     has left. Raises Unavailable (a connection that was never made costs nothing; one that broke later may),
-    BadRequest when a file to be sent changed. Redirects are not followed. Cancelling closes the connection."""
+    BadRequest when a file to be sent changed, or the address or a header cannot be written. Redirects are not followed.
+    Cancelling closes the connection."""
+    cancelled = False
+
+    def cancel(_: object) -> None:
+        nonlocal cancelled
+        cancelled = True
+        asked.cancel()
+
+    waiting: Deferred[Any] = Deferred(cancel)
+    sent_headers = {"User-Agent": USER_AGENT, "Accept": "*/*", **headers}
     try:
-        return await client.request(
-            method,
-            url,
-            headers={"User-Agent": USER_AGENT, "Accept": "*/*", **headers},
-            data=data,
-            allow_redirects=False,
-            unbuffered=True,
-        )
+        asked = client.request(method, url, headers=sent_headers, data=data, allow_redirects=False, unbuffered=True)
+        asked.addCallbacks(waiting.callback, waiting.errback)
+        return await waiting
     except (
         ConnectError, ConnectingCancelledError, ConnectionClosed, DNSLookupError, RequestGenerationFailed,
         RequestTransmissionFailed, ResponseFailed, TLSError, VerificationError,
     ) as error:  # fmt: skip
+        if cancelled:  # while a name is looked up, Twisted says that it was not found
+            raise CancelledError() from error
         if isinstance(data, JsonBody) and data.error is not None:
             raise BadRequest(f"The photo could not be sent to {service}: {data.error}") from error
         raise _explained(error, service, paid) from error
+    except (ValueError, SchemeNotSupported) as error:  # hyperlink's, IDNA's; they repeat the address or the key
+        raise BadRequest(f"{service} cannot be asked ({type(error).__name__}); check base_url and the key.") from error
 
 
 def _explained(error: Exception, service: str, paid: bool) -> BaseException:
@@ -161,14 +171,15 @@ def shortened(said: str) -> str:
 
 def retry_after_s(response: Any, now: datetime) -> float | None:
     """What the header Retry-After says, seconds or a date; None without one that makes sense. Source: RFC 9110 §10.2.3."""
-    values = response.headers.getRawHeaders("retry-after", [])
+    values = response.headers.getRawHeaders(b"retry-after", [])
     if not values:
         return None
+    said = values[-1].decode("ascii", "replace")
     try:
-        seconds = float(values[-1])
+        seconds = float(said)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(values[-1]) - now).total_seconds()
+            seconds = (parsedate_to_datetime(said) - now).total_seconds()
         except (ValueError, TypeError):
             return None
     return max(0.0, seconds) if math.isfinite(seconds) else None

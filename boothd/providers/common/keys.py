@@ -74,7 +74,8 @@ class KeyRing:
 
     def _rest(self, key: str, error: WorkError) -> None:
         usual_s = BUSY_S if isinstance(error, Busy) else REFUSED_S
-        self._rests_until[key] = self._clock.seconds() + (error.retry_after_s or usual_s)
+        rest_s = usual_s if error.retry_after_s is None else error.retry_after_s
+        self._rests_until[key] = self._clock.seconds() + rest_s
 
 
 def tag(key: str) -> str:

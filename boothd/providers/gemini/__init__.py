@@ -66,7 +66,7 @@ class Gemini:
 
     def __init__(self, settings: GeminiSettings, tools: Tools) -> None:
         keys = KeyRing(self.name, tools.keys, tools.clock)  # before what takes long to import
-        import boothd.providers.gemini.cutting
+        import boothd.providers.gemini.cutting  # noqa: F401 (now, not while a photo waits)
         from boothd.providers.gemini.calls import Calls
 
         self._settings, self._tools = settings, tools

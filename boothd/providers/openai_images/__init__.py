@@ -7,15 +7,17 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
+from urllib.parse import urlsplit
 
 from boothd.base.budget import Budget
-from boothd.base.errors import BadAnswer, BadRequest, Charged, WorkError
+from boothd.base.errors import BadRequest, Charged, WorkError
 from boothd.base.jsonanswer import Blob
 from boothd.base.photo import Photo
 from boothd.providers.common.ask import ask, read_answer, retry_after_s
 from boothd.providers.common.instructions import BACKGROUND, FACE_SWAP, PROMPT
 from boothd.providers.common.keys import KeyRing
 from boothd.providers.common.openai import Said, bearer, error_of, list_models, read_said, said_by
+from boothd.providers.common.paid import Download, Remaining
 from boothd.providers.interfaces import (
     Call,
     EffectType,
@@ -40,6 +42,8 @@ T = TypeVar("T")
 
 MAX_ANSWER = 128 << 20
 """Bytes of an answer; it goes to disk as it comes."""
+PAUSE_S = 0.5
+"""Before a result link that did not work is tried again."""
 MAX_REFERENCES = 15
 """Sixteen pictures are taken, and the guest's is one of them."""
 
@@ -70,7 +74,8 @@ class OpenAIImages:
         self._settings, self._tools = settings, tools
         self._keys = KeyRing(self.name, tools.keys, tools.clock) if tools.keys or settings.key_needed else None
         self._client = tools.client(settings.ca_bundle)
-        self._own_host, self._guard = guard_of(settings)
+        self._own_host, guard = guard_of(settings)
+        self._download = Download(tools, guard, self.name, PAUSE_S)
 
     def model(self, preset: Preset) -> str:
         """The slot's model, else the provider's."""
@@ -159,19 +164,9 @@ class OpenAIImages:
             raise
 
     async def _fetch(self, url: str, call: Call) -> None:
-        try:
-            target = self._guard.check_url(url)
-        except BadAnswer as error:
-            allowed = "Hosts that pictures may be fetched from are set under result_hosts."
-            raise BadAnswer(f"{self.title}: {error.message} {allowed}") from error
-        await self._tools.fetch(
-            url,
-            call.answer,
-            guard=self._guard,
-            max_bytes=MAX_ANSWER,
-            budget=call.budget,
-            ca_bundle=self._settings.ca_bundle if target.host == self._own_host else None,
-        )
+        host = urlsplit(url).hostname
+        ca_bundle = self._settings.ca_bundle if host == self._own_host else None
+        await self._download.fetch(url, call.answer, Remaining(self._tools.clock, call.budget), ca_bundle)
 
     async def _with_key(self, call: Callable[[str], Awaitable[T]]) -> T:
         return await (self._keys.use(call) if self._keys is not None else call(""))

@@ -15,11 +15,11 @@ from boothd.base.budget import Budget
 from boothd.base.errors import BadAnswer, Charged, WorkError
 from boothd.base.photo import Photo
 from boothd.providers.common.keys import KeyRing, tag
+from boothd.providers.common.paid import Download, Remaining
 from boothd.providers.interfaces import Call, EffectType, Offer, Options, Picture, Preset, ProviderSettings
 from boothd.providers.tools import Tools
 from boothd.providers.turbotext import result
-from boothd.providers.turbotext.collect import Collector, Entry, Remaining
-from boothd.providers.turbotext.download import Download
+from boothd.providers.turbotext.collect import Collector, Entry
 from boothd.providers.turbotext.links import Links
 from boothd.providers.turbotext.methods import EFFECTS, method_of, plan
 from boothd.providers.turbotext.settings import TurbotextOptions, TurbotextSettings, result_guard
@@ -50,8 +50,8 @@ class Turbotext:
         self._serial = count()
         self._keys = KeyRing(self.name, tools.keys, tools.clock)
         self._wire = Wire(settings.base_url, tools.client(settings.ca_bundle), tools.clock.now)
-        guard, pause_s = result_guard(settings), settings.poll_s / 4
-        self._download = Download(tools, guard, settings.base_url, settings.ca_bundle, pause_s)
+        self._guard = result_guard(settings)
+        self._download = Download(tools, self._guard, self.name, settings.poll_s / 4)
 
     def model(self, preset: Preset) -> str:
         """The method."""
@@ -130,7 +130,8 @@ class Turbotext:
             return await self._wire.result(key, method, number)
 
         async def fetch(address: str) -> None:
-            await self._download.fetch(address, call.answer, time)
+            url = result.absolute(address, self._settings.base_url, self._guard.hosts)
+            await self._download.fetch(url, call.answer, time, self._settings.ca_bundle)
 
         entry = Entry(number, call.job)
         collector = Collector(entry, tools.clock, call.budget, poll, webhook, fetch, self._settings.poll_s)

@@ -10,7 +10,8 @@ from twisted.logger import Logger
 
 from boothd.base.budget import Budget
 from boothd.base.clock import Clock
-from boothd.base.errors import BadAnswer, Charged, OutOfTime, WorkError
+from boothd.base.errors import BadAnswer, Charged, WorkError
+from boothd.providers.common.paid import Remaining
 from boothd.providers.turbotext import result
 from boothd.providers.turbotext.webhook import Webhook
 
@@ -23,9 +24,6 @@ POLL_S = 15.0
 LONGEST_PAUSE_S = 10.0
 """Between polls that fail."""
 
-END_S = 0.1
-"""Before the budget's end: there is just time to say ourselves that the picture is paid for."""
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -33,29 +31,6 @@ class Entry:
 
     number: str
     job: str
-
-
-class Remaining:
-    """The time that is left for a paid entry; the budget's end may still be moved."""
-
-    def __init__(self, clock: Clock, budget: Budget) -> None:
-        self._clock, self._budget = clock, budget
-
-    def left_s(self) -> float:
-        """Seconds. Raises OutOfTime when there are none."""
-        left_s = self._budget.left_s() - END_S
-        if left_s <= 0:
-            raise OutOfTime("The picture was not ready in time; it is paid for.", charged=Charged.YES)
-        return left_s
-
-    async def sleep(self, seconds: float) -> None:
-        """Wait, but not beyond the end. Raises OutOfTime."""
-        await self._clock.sleep(min(seconds, self.left_s()))
-        self.left_s()
-
-    def budget(self, most_s: float) -> Budget:
-        """For one step of at most `most_s` seconds. Raises OutOfTime."""
-        return Budget.of(self._clock, min(most_s, self.left_s()))
 
 
 class Collector:

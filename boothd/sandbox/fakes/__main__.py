@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from boothd.sandbox.fakes import FAKES, start_fake
+from boothd.sandbox.fakes.words import help_text
 
 
 def main() -> None:
@@ -24,7 +25,7 @@ def main() -> None:
     said = parser.parse_args()
     kind = FAKES[said.name]
     if said.words:
-        _print_words(said.name)
+        sys.stdout.write(help_text(kind, option="--set ") + "\n")
         return
 
     from twisted.internet import reactor as installed  # noqa: TID251 (this is a program of its own)
@@ -46,14 +47,6 @@ def main() -> None:
     sys.stdout.write(f"{running.port}\n")
     sys.stdout.flush()
     reactor.run()
-
-
-def _print_words(name: str) -> None:
-    kind = FAKES[name]
-    lines = [f"[[{word}]]".ljust(32) + " " + meaning for word, meaning in kind.words.items()]
-    fields = kind.Settings.model_fields.items()
-    lines += ["", *(f"--set {n}={field.default}".ljust(32) + " " + (field.description or "") for n, field in fields)]
-    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 GET  ledger[?count=N]       every charge; with count, waits until there are so many
 GET  calls[?count=N][?ended=N]   every paid call, charged or not; waits until so many have come, so many have ended
 GET  open[?working=N][?connections=N][?held=N]    paid calls in work, other connections, calls on hold; waits
-GET  settings               POST {"latency_s": 20, …} changes them
+GET  settings               POST {"latency_s": 20, …} changes them; what fail-first counts begins anew
 POST outage?mode=error      or hang, drop, off; with seconds=30 it ends by itself
 POST refuse?seconds=30      the port is closed for so long: connection refused
 POST release                lets everything on `hold` go on
@@ -59,6 +59,7 @@ class Control:
     async def _set_settings(self, exchange: Exchange) -> Answer:
         try:
             self._fake.settings = self._fake.settings.changed(json.loads(exchange.body() or b"{}"))
+            self._fake.happened.clear()
         except ValueError as error:
             return _said({"error": str(error)}, 400)
         return await self._settings(exchange)

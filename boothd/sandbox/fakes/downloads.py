@@ -16,6 +16,8 @@ PLACE = "link"
 WORDS = {
     "type=MEDIA/TYPE": "at=link: served with this Content-Type",
     "cut-file": "at=link: a picture cut in half, as if that were all",
+    "redirect=URL": "at=link: answers 302, to there",
+    "host=HOST": "the picture's address names this host (and port) instead of the server's own",
 }
 """With at=link; the common words hold there too: [[at=link status=404 fail-first=1]], [[at=link short]], [[at=link html]]."""
 
@@ -48,6 +50,8 @@ class Downloads:
             raise Problem(404, "There is no such file.")
         words = kept.script.at(PLACE, self._fake.happened, name)
         await self._fake.hinder(words)
+        if "redirect" in words:
+            return Answer(b"", 302, headers=(("location", words.text("redirect")),))
         if kept.until < self._fake.clock.now():
             raise Problem(410, "The file's time is over.")
         return spoiled(_file(kept, words), words)
@@ -56,6 +60,11 @@ class Downloads:
 def _file(kept: _Kept, words: Words) -> Answer:
     data = kept.data[: len(kept.data) // 2] if "cut-file" in words else kept.data
     return Answer(LOGIN_PAGE if "html" in words else data, media_type=words.text("type", kept.media_type))
+
+
+def base_of(base: str, words: Words) -> str:
+    """Where a picture's address is to lead. base: the server's own."""
+    return f"{base.partition('//')[0]}//{words.text('host')}" if "host" in words else base
 
 
 def media_type(data: bytes) -> str:

@@ -104,7 +104,7 @@ class Files:
         file = self._uploads.get(number)  # this address is the permission: no key is sent
         if file is None:
             raise Problem(404, "The upload does not exist or has ended.")
-        words = file.script.at("upload", self._fake.happened, file.name)
+        words = file.script.at("upload", self._fake.happened, file.title or file.name)
         await self._fake.hinder(words)
         commands = {part.strip() for part in exchange.header("x-goog-upload-command").split(",")}
         if "no-upload-status" in words:

@@ -176,8 +176,9 @@ class OpenAIImages(Fake):
         body: dict[str, Any] = {"created": int(self.clock.now().timestamp())}
         if "no-data" in words:
             return Answer(dump(body))
+        where = downloads.base_of(base, words)
         kind = words.text("answer") or str(request.fields.get("response_format") or self.settings.answer)
-        body["data"] = [] if "empty-data" in words else [self._datum(picture, kind, script, base) for picture in made]
+        body["data"] = [] if "empty-data" in words else [self._datum(picture, kind, script, where) for picture in made]
         if "revised" in words:
             for entry in body["data"]:
                 entry["revised_prompt"] = f"{prompt}, in the sandbox"

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from boothd.sandbox.fakes.downloads import base_of
 from boothd.sandbox.fakes.script import Words
 from boothd.sandbox.fakes.wire import Answer
 
@@ -100,9 +101,10 @@ def _deepfake(done: Done, words: Words) -> dict[str, Any]:
 
 
 def _address(done: Done, words: Words, usual: str) -> str:
+    base = base_of(done.base, words)
     kinds = {
-        "absolute": f"{done.base}/download.php?f={done.name}",
+        "absolute": f"{base}/download.php?f={done.name}",
         "relative": f"image/{done.name}",
-        "no-scheme": f"{done.base.partition(':')[2]}/download.php?f={done.name}",
+        "no-scheme": f"{base.partition(':')[2]}/download.php?f={done.name}",
     }
     return kinds[words.one_of("address", usual, *kinds)]

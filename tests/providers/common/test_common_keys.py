@@ -131,7 +131,7 @@ async def test_a_key_rests_for_as_long_as_it_must(
     clock.advance(rests_s - 0.5)
     with pytest.raises(Busy):
         await ring.use(service.call)
-    assert service.since() == ["a", "b", "c"]
+    assert service.since() == ["a", "b", "b", "c"]
     clock.advance(1)
     assert await ring.use(service.call) == "by a"
 

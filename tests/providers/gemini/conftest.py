@@ -29,7 +29,9 @@ def make(tmp_path: Path, disk_threads: Threads, picture_threads: Threads, gemini
 
     booths: list[Booth] = []
 
-    def begin(*, keys: tuple[str, ...] = ("good-1",), fake: dict[str, object] | None = None, **settings: object) -> Booth:
+    def begin(
+        *, keys: tuple[str, ...] = ("good-1",), fake: dict[str, object] | None = None, **settings: object
+    ) -> Booth:
         clock = FakeClock(utc_now())
         threads = (disk_threads, picture_threads, gemini_threads)
         booths.append(Booth(reactor, clock, tmp_path, threads, keys, fake or {}, settings))
@@ -38,4 +40,3 @@ def make(tmp_path: Path, disk_threads: Threads, picture_threads: Threads, gemini
     yield begin
     for booth in booths:
         wait_for(Deferred.fromCoroutine(booth.stop()))
-

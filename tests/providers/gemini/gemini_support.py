@@ -48,12 +48,12 @@ class Booth:
 
     def photo(self, data: bytes | None = None, number: int = 1) -> Photo:
         path = self.folder / f"source-{number}.jpg"
-        path.write_bytes(photo(number) if data is None else data)
+        _write(path, photo(number) if data is None else data)
         return photo_of(path)
 
     def reference(self, name: str = "scene.png", data: bytes | None = None) -> Reference:
         path = self.folder / name
-        path.write_bytes(scene() if data is None else data)
+        _write(path, scene() if data is None else data)
         return Reference(path, hashlib.sha256(path.read_bytes()).hexdigest())
 
     async def edit(self, prompt: str = "a pirate", **more: Any) -> Picture:
@@ -84,6 +84,12 @@ class Booth:
     async def stop(self) -> None:
         await self.bench.close()
         await self.fake.running.stop()
+
+
+def _write(path: Path, data: bytes) -> None:
+    """A file that a running call may be reading is left alone when it is the same."""
+    if not path.exists() or path.read_bytes() != data:
+        path.write_bytes(data)
 
 
 def preset_of(prompt: str = "a pirate", **more: Any) -> Preset:

@@ -1,6 +1,7 @@
 """Gemini changes photos: what is sent, what comes back, and where the picture lies."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -34,7 +35,9 @@ async def test_a_photo_and_references_become_a_picture(make: Make) -> None:
     assert call["detail"]["parts"] == ["picture", "picture", "picture", "text"]
     assert call["photo"] == booth.photo().sha256
     assert call["photos"][1:] == [reference.sha256 for reference in references]
-    assert call["prompt"].index("one or more guests") < call["prompt"].index("on the moon") < call["prompt"].index("hats")
+    assert (
+        call["prompt"].index("one or more guests") < call["prompt"].index("on the moon") < call["prompt"].index("hats")
+    )
     assert booth.leftovers() == ["answer-1"]
 
 
@@ -117,9 +120,9 @@ async def test_a_reference_that_cannot_be_read_is_the_slots_mistake(make: Make) 
     booth = make()
     gone, text = booth.reference("gone.png"), booth.reference("text.png", b"no picture at all")
     gone.path.unlink()
-    with pytest.raises(BadRequest, match="Reference picture 1 .* cannot be read"):
+    with pytest.raises(BadRequest, match=r"Reference picture 1 .* cannot be read"):
         await booth.edit(effect="background", references=(gone,))
-    with pytest.raises(BadRequest, match="Reference picture 2 .* is not a JPEG"):
+    with pytest.raises(BadRequest, match=r"Reference picture 2 .* is not a JPEG"):
         await booth.edit(effect="background", references=(booth.reference(), text))
     assert await booth.calls() == []
 
@@ -159,7 +162,7 @@ async def test_a_picture_so_small_that_it_stays_in_the_json_comes_too(make: Make
     ],
 )
 @asynchronous
-async def test_it_tells_the_cost_where_prices_are_set(make: Make, prices: dict[str, str], *, cost: bool) -> None:
+async def test_it_tells_the_cost_where_prices_are_set(make: Make, prices: dict[str, Any], *, cost: bool) -> None:
     booth = make(**prices)
     picture = await booth.edit()
     if not cost:

@@ -1,13 +1,16 @@
-"""Fetching the finished picture: it is paid for, so a link that does not work at once is tried again."""
+"""A picture that is paid for: the time that is left for it, and fetching it by a link that may not work at once."""
 
 from pathlib import Path
 
+from boothd.base.budget import Budget
+from boothd.base.clock import Clock
 from boothd.base.errors import BadAnswer, Charged, OutOfTime, Unavailable
 from boothd.base.guard import Guard
 from boothd.base.imaging import SNIFF_BYTES, sniff
 from boothd.providers.tools import Tools
-from boothd.providers.turbotext.collect import Remaining
-from boothd.providers.turbotext.result import absolute
+
+END_S = 0.1
+"""Before the budget's end: there is just time to say ourselves that the picture is paid for."""
 
 MAX_BYTES = 40_000_000
 TRIES, TRIES_S = 5, 30.0
@@ -17,25 +20,46 @@ _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 _TAIL = 4096
 
 
+class Remaining:
+    """The time that is left for a paid entry; the budget's end may still be moved."""
+
+    def __init__(self, clock: Clock, budget: Budget) -> None:
+        self._clock, self._budget = clock, budget
+
+    def left_s(self) -> float:
+        """Seconds. Raises OutOfTime when there are none."""
+        left_s = self._budget.left_s() - END_S
+        if left_s <= 0:
+            raise OutOfTime("The picture was not ready in time; it is paid for.", charged=Charged.YES)
+        return left_s
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait, but not beyond the end. Raises OutOfTime."""
+        await self._clock.sleep(min(seconds, self.left_s()))
+        self.left_s()
+
+    def budget(self, most_s: float) -> Budget:
+        """For one step of at most `most_s` seconds. Raises OutOfTime."""
+        return Budget.of(self._clock, min(most_s, self.left_s()))
+
+
 class Download:
     """Fetches results into files.
 
-    guard: where from. base_url: what relative addresses are relative to. pause_s: before the second try; it doubles."""
+    guard: where from. provider: whose settings name the hosts. pause_s: before the second try; it doubles."""
 
-    def __init__(self, tools: Tools, guard: Guard, base_url: str, ca_bundle: Path | None, pause_s: float) -> None:
-        self._tools, self._guard, self._base_url, self._ca_bundle = tools, guard, base_url, ca_bundle
-        self._pause_s = pause_s
+    def __init__(self, tools: Tools, guard: Guard, provider: str, pause_s: float) -> None:
+        self._tools, self._guard, self._provider, self._pause_s = tools, guard, provider, pause_s
 
-    async def fetch(self, address: str, path: Path, time: Remaining) -> None:
-        """Fetch the picture at `address` into the new file `path`.
+    async def fetch(self, url: str, path: Path, time: Remaining, ca_bundle: Path | None = None) -> None:
+        """Fetch the picture at `url` into the new file `path`.
 
         Raises BadAnswer (charged) when it cannot be had, OutOfTime. The last try's file is kept when it begins like a
         picture: whether it is whole is seen when it is decoded."""
-        url = absolute(address, self._base_url, self._guard.hosts)
         try:
             self._guard.check_url(url)
         except BadAnswer as error:
-            hint = "See result_hosts and result_private in etc/providers/turbotext.yaml."
+            hint = f"See result_hosts and result_private in etc/providers/{self._provider}.yaml."
             raise BadAnswer(f"{error.message} {hint}", charged=Charged.YES) from error
         began_s, tries = self._tools.clock.seconds(), 0
         while True:
@@ -43,7 +67,7 @@ class Download:
             pause_s = self._pause_s * 2.0 ** (tries - 1)
             last = tries == TRIES or self._tools.clock.seconds() + pause_s - began_s > TRIES_S
             try:
-                await self._try(url, path, time, last=last)
+                await self._try(url, path, time, ca_bundle, last=last)
                 return
             except (BadAnswer, Unavailable, OutOfTime) as error:
                 time.left_s()
@@ -52,11 +76,9 @@ class Download:
                     raise BadAnswer(reason, charged=Charged.YES) from error
             await time.sleep(pause_s)
 
-    async def _try(self, url: str, path: Path, time: Remaining, *, last: bool) -> None:
+    async def _try(self, url: str, path: Path, time: Remaining, ca_bundle: Path | None, *, last: bool) -> None:
         budget = time.budget(TRIES_S)
-        await self._tools.fetch(
-            url, path, guard=self._guard, max_bytes=MAX_BYTES, budget=budget, ca_bundle=self._ca_bundle
-        )
+        await self._tools.fetch(url, path, guard=self._guard, max_bytes=MAX_BYTES, budget=budget, ca_bundle=ca_bundle)
         wrong = await self._tools.disk.run(_wrong, path)
         if wrong is not None and not (last and wrong.may_be_whole):
             await self._tools.disk.run(path.unlink, missing_ok=True)
