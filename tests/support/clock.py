@@ -30,3 +30,23 @@ class FakeClock(Clock):
     @property
     def timers(self) -> int:
         return len(self._time.getDelayedCalls())
+
+
+class SkippingClock(FakeClock):
+    """A clock on which nobody waits: a pause is over at once, and its time has passed. slept: every pause, in seconds.
+
+    Only pauses are skipped; limits and other timers come when their time has."""
+
+    def __init__(self, now: datetime = EVENING) -> None:
+        super().__init__(now)
+        self.slept: list[float] = []
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+
+def pass_time(clock: FakeClock, seconds: float) -> None:
+    """Let time pass in steps of 0.1 s, so that what is due sees the time at which it is."""
+    for _ in range(round(seconds * 10)):
+        clock.advance(0.1)

@@ -58,7 +58,7 @@ class Answer:
         if feedback is not None and feedback.block_reason is not None and not self._response.candidates:
             said = f": {shortened(feedback.block_reason_message)}" if feedback.block_reason_message else "."
             text = f"Gemini refused the photo or the prompt ({feedback.block_reason.value}){said}"
-            raise Refused(text, charged=self._charged(Charged.NO), cost=self.cost)
+            raise Refused(text, charged=self._charged(Charged.MAYBE), cost=self.cost)
         if self._reason() in REFUSED:
             text = f"Gemini made a picture or words and held them back{self._why()}"
             raise Refused(text, charged=self._charged(Charged.MAYBE), cost=self.cost)

@@ -13,7 +13,7 @@ from boothd.base import imaging
 from boothd.base.errors import BadAnswer, Charged
 from boothd.base.imaging import OutputFormat
 from boothd.providers.interfaces import Found
-from boothd.providers.studio.compose import grid, set_before
+from boothd.providers.studio.compose import grid_of, set_before
 from boothd.providers.studio.fill import Plane, plane
 
 GUESTS = """\
@@ -84,9 +84,10 @@ def _likely(found: Sequence[Found], upright: tuple[int, int], pixels: NDArray[np
             mask = mask.resize((right - left, bottom - top), Image.Resampling.BICUBIC)
         part = union[top:bottom, left:right]
         np.maximum(part, np.asarray(mask), out=part)
-    cell, (rows, columns) = grid(pixels)
-    below = round(rows * cell * height / pixels.shape[0]) - height
-    beside = round(columns * cell * width / pixels.shape[1]) - width
+    grid = grid_of(pixels)
+    rows, columns = grid.shape
+    below = round(rows * grid.cell * height / pixels.shape[0]) - height
+    beside = round(columns * grid.cell * width / pixels.shape[1]) - width
     if below or beside:
         union = np.asarray(cv2.copyMakeBorder(union, 0, below, 0, beside, cv2.BORDER_REPLICATE), np.uint8)
     return plane(cv2.resize(union, (columns, rows), interpolation=cv2.INTER_AREA)) / np.float32(255)

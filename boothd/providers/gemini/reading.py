@@ -4,10 +4,9 @@ The answer is text from outside that was meant to be JSON. Source: seeds/004-boo
 
 import io
 import json
-import math
 import re
 from binascii import a2b_base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from PIL import Image
 
 from boothd.base.errors import BadAnswer, Charged
 from boothd.providers.common.ask import shortened
+from boothd.providers.gemini import polygons
+from boothd.providers.gemini.polygons import SCALE, is_number
 from boothd.providers.interfaces import Found, Question
 
 MAX_ITEMS = 64
@@ -25,7 +26,11 @@ MAX_AREA = 8
 MAX_BROKEN = 200
 """Beginnings of objects that are tried in vain before the rest is given up: each may cost a walk to the end."""
 
-SCALE = 1000  # of the model's coordinates
+_TOKENS = "<start_of_mask>"
+_UNKNOWN_MASKS = (
+    "The model does not give masks in a form that boothd knows, but as tokens; set mask_model in "
+    "etc/providers/gemini.yaml to a model that gives them as PNG (gemini-2.5-flash)."
+)
 
 _OBJECT = re.compile(r'\{\s*"')
 _NOTHING = re.compile(r"\[\s*\]")
@@ -58,9 +63,11 @@ def prompt_for(question: Question) -> str:
 def parse_found(text: str, width: int, height: int, stem: Path) -> tuple[Found, ...]:
     """Read the things in an answer; their masks are written to `stem`-mask-0.png and so on. Blocks.
 
-    width, height: of the upright photo, pixels. An answer that was cut off keeps its whole entries; a mask that cannot be
-    used is left out of its thing. Empty only when the answer is an empty list. Raises BadAnswer (charged); OSError when a
-    mask cannot be written."""
+    width, height: of the upright photo, pixels. Masks are base64 PNGs, as the API is documented; polygons, which it is not
+    documented to give, have been seen and are taken too (`polygons`). An answer that was cut off keeps its whole entries; a
+    mask that cannot be used is left out of its thing. Empty only when the answer is an empty list. Raises BadAnswer
+    (charged), also when all masks are tokens that only the model's makers can read; OSError when a mask cannot be
+    written."""
     found: list[Found] = []
     area = MAX_AREA * width * height
     for item in _items(text):
@@ -69,7 +76,7 @@ def parse_found(text: str, width: int, height: int, stem: Path) -> tuple[Found, 
             continue
         label = item.get("label")
         size = (box[2] - box[0], box[3] - box[1])
-        mask = _mask(item.get("mask")) if size[0] * size[1] <= area else None
+        mask = _mask(item, box, width, height) if size[0] * size[1] <= area else None
         path = None
         if mask is not None:
             area -= size[0] * size[1]
@@ -78,6 +85,8 @@ def parse_found(text: str, width: int, height: int, stem: Path) -> tuple[Found, 
         found.append(Found(shortened(label) if isinstance(label, str) else "", box, path))
         if len(found) == MAX_ITEMS:
             break
+    if _TOKENS in text and not any(thing.mask for thing in found):
+        raise BadAnswer(_UNKNOWN_MASKS, charged=Charged.YES)
     if not found and not _says_nothing(text):
         raise BadAnswer("The model was asked where things are and answered without a box.", charged=Charged.YES)
     return tuple(found)
@@ -111,7 +120,7 @@ def _says_nothing(text: str) -> bool:
 
 def _box(said: object, width: int, height: int) -> tuple[int, int, int, int] | None:
     """Left, top, right, bottom in pixels, at least one pixel wide and high; None for what has no area in the photo."""
-    if not isinstance(said, list) or len(said) != 4 or not all(_is_number(value) for value in said):
+    if not isinstance(said, list) or len(said) != 4 or not all(is_number(value) for value in said):
         return None
     top, left, bottom, right = (min(max(value, 0), SCALE) / SCALE for value in said)
     (left, right), (top, bottom) = sorted((left, right)), sorted((top, bottom))
@@ -121,13 +130,19 @@ def _box(said: object, width: int, height: int) -> tuple[int, int, int, int] | N
     return x, y, max(round(right * width), x + 1), max(round(bottom * height), y + 1)
 
 
-def _is_number(value: object) -> bool:
-    return type(value) is int or (isinstance(value, float) and math.isfinite(value))
+def _mask(item: Mapping[str, Any], box: tuple[int, int, int, int], width: int, height: int) -> Image.Image | None:
+    """A thing's mask, greyscale, the box's shape in any size; None for what is none."""
+    for name in ("mask", "polygon", "contour"):
+        said = item.get(name)
+        mask = _probabilities(said) if isinstance(said, str) else polygons.draw(said, box, width, height)
+        if mask is not None:
+            return mask
+    return None
 
 
-def _mask(said: object) -> Image.Image | None:
-    """The probability map, as greyscale; None for what is none."""
-    if not isinstance(said, str) or len(said) > MAX_MASK_BYTES * 4 // 3 + 200:
+def _probabilities(said: str) -> Image.Image | None:
+    """A base64 PNG as greyscale; None for what is none."""
+    if len(said) > MAX_MASK_BYTES * 4 // 3 + 200:
         return None
     prefix = _PREFIX.match(said)
     base64 = said[prefix.end() if prefix else 0 :].translate(_STANDARD).rstrip("=")

@@ -1,21 +1,24 @@
 """Putting a file into Gemini's Files API, by its resumable protocol. Source: facts/providers.md §1.5.
 
 google-genai's own upload would hold 8 MiB of the file at a time and read the disk in the reactor's thread; here it is
-streamed in one request, 128 KiB at a time."""
+streamed in one request, a small piece at a time."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from boothd.base.errors import BadRequest, Unavailable, WorkError
+from boothd.base.errors import Unavailable, WorkError
+from boothd.base.pieces import PiecesBody, file_pieces
 from boothd.base.threads import Threads
 from boothd.providers.common.ask import ask, read_text
 from boothd.providers.gemini.client import Remote, remote
 from boothd.providers.gemini.errors import SERVICE, explain
-from boothd.providers.gemini.filebody import FileBody
 from boothd.providers.gemini.request import Sent
 from boothd.providers.gemini.settings import GeminiSettings
+
+PIECE = 128 << 10
+"""Bytes that are read at once; one piece is held."""
 
 
 class Uploader:
@@ -29,15 +32,10 @@ class Uploader:
 
         Raises BadRequest when the file cannot be read, and what `Edits.edit` raises."""
         address = await self._begin(key, sent, title)
-        body = FileBody(sent.path, sent.size_bytes, self._disk)
+        body = PiecesBody(file_pieces(sent.path, sent.size_bytes, PIECE), sent.size_bytes, self._disk)
         # The address is the permission: the key does not go along.
         headers = {"X-Goog-Upload-Offset": "0", "X-Goog-Upload-Command": "upload, finalize"}
-        try:
-            response = await ask(self._client, "POST", address, headers=headers, data=body, service=SERVICE, paid=False)
-        except Unavailable as error:
-            if body.error is not None:
-                raise BadRequest(f"A picture that shall be sent cannot be read ({body.error}).") from error
-            raise
+        response = await ask(self._client, "POST", address, headers=headers, data=body, service=SERVICE, paid=False)
         text = await read_text(response)
         if response.code != 200:
             raise _error(response, text, key)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from twisted.internet.defer import Deferred
 
 from boothd.sandbox.fakes import FAKES, start_fake
 from boothd.sandbox.fakes.words import help_text
@@ -46,6 +47,8 @@ def main() -> None:
         parser.error(str(error))
     sys.stdout.write(f"{running.port}\n")
     sys.stdout.flush()
+    # Its threads would keep the process alive.
+    reactor.addSystemEventTrigger("before", "shutdown", lambda: Deferred.fromCoroutine(running.stop()))
     reactor.run()
 
 

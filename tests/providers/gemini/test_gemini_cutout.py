@@ -14,7 +14,7 @@ from boothd.base.errors import BadAnswer, Charged, OutOfTime
 from boothd.providers.gemini.cutout import GUESTS, compose
 from boothd.providers.gemini.reading import prompt_for
 from boothd.providers.interfaces import Found, Question
-from boothd.providers.studio.compose import Cutter, find_alpha, grid
+from boothd.providers.studio.compose import Cutter, find_alpha, grid_of
 from boothd.sandbox.guest import make_guest
 from boothd.sandbox.scene import compose_scene
 
@@ -81,7 +81,7 @@ def scaled(alpha: Plane) -> Plane:
 
 
 def likely(alpha: Plane, photo: Picture) -> Plane:
-    rows, columns = grid(photo)[1]
+    rows, columns = grid_of(photo).shape
     return np.asarray(cv2.resize(scaled(alpha), (columns, rows), interpolation=cv2.INTER_AREA))
 
 

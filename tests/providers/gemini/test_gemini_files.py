@@ -2,7 +2,6 @@
 
 import io
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +9,6 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import LogEvent
 
 from boothd.base.errors import BadRequest, Unavailable
-from boothd.base.threads import Threads
-from boothd.providers.gemini.filebody import PIECE, FileBody, FileChanged
 from boothd.providers.gemini.upload import at_base
 from tests.providers.gemini.gemini_support import Booth, Make
 from tests.sandbox.fakes_support import asynchronous, photo, scene
@@ -312,44 +309,7 @@ async def test_tidying_does_not_fail(make: Make) -> None:
     await booth.gemini.tidy(booth.call().budget)
 
 
-# --- the body of an upload -------------------------------------------------------------------------------------------
-
-
-class Sink:
-    """Takes what is written; pauses its producer after each piece."""
-
-    def __init__(self) -> None:
-        self.pieces: list[bytes] = []
-        self.body: FileBody | None = None
-        self.paused = False
-
-    def write(self, data: bytes) -> None:
-        assert not self.paused
-        self.pieces.append(data)
-        if self.body is not None:
-            self.paused = True
-            self.body.pauseProducing()
-
-
-@asynchronous
-async def test_a_file_is_sent_in_small_pieces(tmp_path: Path, disk_threads: Threads) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(bytes(range(256)) * 2_000)
-    sink = Sink()
-    await FileBody(path, path.stat().st_size, disk_threads).startProducing(sink)
-    assert b"".join(sink.pieces) == path.read_bytes()
-    assert max(map(len, sink.pieces)) <= PIECE
-
-
-@pytest.mark.parametrize("size", [4_000, 6_000])
-@asynchronous
-async def test_a_file_that_has_changed_is_not_sent(tmp_path: Path, disk_threads: Threads, size: int) -> None:
-    path = tmp_path / "file"
-    path.write_bytes(bytes(5_000))
-    body = FileBody(path, size, disk_threads)
-    with pytest.raises(FileChanged):
-        await body.startProducing(Sink())
-    assert isinstance(body.error, FileChanged)
+# --- where an upload goes ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,7 @@ async def test_it_finds_masks_beside_the_answer(make: Make) -> None:
 @pytest.mark.parametrize(
     ("script", "kind", "charged"),
     [
-        ("block=SAFETY", Refused, Charged.NO),
+        ("block=SAFETY", Refused, Charged.MAYBE),
         ("finish=SAFETY", Refused, Charged.MAYBE),
         ("finish=STOP", BadAnswer, Charged.YES),
         ("status=400", BadRequest, Charged.NO),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from boothd.base.errors import BadAnswer, Charged
+from boothd.providers.gemini.polygons import MAX_POINTS
 from boothd.providers.gemini.reading import MAX_ITEMS, MAX_MASK_PIXELS, parse_found, prompt_for
 from boothd.providers.interfaces import Found, Question
 from tests.support.pictures import encoded, png_header, with_png_chunks
@@ -274,6 +275,93 @@ def test_a_mask_that_cannot_be_used_is_left_out_of_its_thing(tmp_path: Path, wri
     assert list(tmp_path.iterdir()) == []
 
 
+# the right triangle below the diagonal of the person's box, whose corners are (250, 100) and (750, 500)
+TRIANGLE = [[100, 250], [500, 250], [500, 750]]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"mask": TRIANGLE},
+        {"polygon": TRIANGLE},
+        {"contour": TRIANGLE},
+        {"mask": "no picture", "polygon": TRIANGLE},
+        {"mask": [{"x": x, "y": y} for y, x in TRIANGLE]},
+        {"mask": [{"y": float(y), "x": float(x), "order": 1} for y, x in TRIANGLE]},
+        {"mask": [value for point in TRIANGLE for value in point]},
+        {"mask": [TRIANGLE]},
+        {"mask": [[value for point in TRIANGLE for value in point]]},
+        {"mask": [TRIANGLE, [[400, 250], [500, 250], [500, 300]]]},
+    ],
+)
+def test_a_polygon_is_drawn_into_the_box(tmp_path: Path, said: dict[str, Any]) -> None:
+    (found,) = parse([{**PERSON, **said}], tmp_path)
+    assert found.mask is not None
+    with Image.open(found.mask) as image:
+        mask = np.asarray(image).astype(float)
+    rows, columns = np.mgrid[0:80, 0:200]
+    off = (rows + 0.5) / 80 - (columns + 0.5) / 200
+    assert (mask.shape, mask[off > 0.03].min(), mask[off < -0.03].max()) == ((80, 200), 255, 0)
+    assert len(np.unique(mask[abs(off) < 0.01])) > 10  # a soft edge
+    assert abs(mask.mean() / 255 - 0.5) < 0.01
+
+
+def test_what_a_polygon_has_outside_of_its_box_is_cut_off(tmp_path: Path) -> None:
+    mask = mask_of([[-100, 0], [-100, 5000], [300, 1000], [300, 0]], tmp_path)
+    assert mask is not None
+    assert (mask[:38].min(), mask[42:].max()) == (255, 0)
+
+
+def test_a_polygon_in_a_large_photo_is_drawn_small_and_scaled_up(tmp_path: Path) -> None:
+    whole = {"box_2d": [0, 0, 1000, 1000], "mask": [[0, 0], [1000, 0], [1000, 1000]]}
+    (found,) = parse_found(json.dumps([whole]), 3000, 2000, tmp_path / "answer-1")
+    assert found.mask is not None
+    with Image.open(found.mask) as image:
+        assert image.size == (3000, 2000)
+        assert abs(np.asarray(image).mean() / 255 - 0.5) < 0.01
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [],
+        [1, 2, 3, 4],
+        [1, 2, 3, 4, 5, 6, 7],
+        [[1, 2], [3, 4]],
+        [[1, 2], [3, 4], [5]],
+        [[1, 2], [3, 4], [5, 6, 7]],
+        [[1, 2], [3, 4], [5, "6"]],
+        [[1, 2], [3, 4], [5, True]],
+        [[1, 2], [3, 4], None],
+        [[1, 2], [3, 4], {"x": 1}],
+        [TRIANGLE, [[1, 2]]],
+        [TRIANGLE, 7],
+        [[TRIANGLE]],
+        {"points": TRIANGLE},
+        [[0, 0], [0, 50], [50, 50]],  # nothing of it is in the box
+        TRIANGLE * (MAX_POINTS // 3 + 1),
+    ],
+)
+def test_a_polygon_that_is_none_is_left_out_of_its_thing(tmp_path: Path, said: object) -> None:
+    assert mask_of(said, tmp_path) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        json.dumps([{**PERSON, "mask": "<start_of_mask><seg_3><seg_81><end_of_mask>"}]),
+        '[{"box_2d": [1, 2, 3, 4], "mask": <start_of_mask><seg_3>',
+        "<start_of_mask><seg_3><seg_81>",
+    ],
+)
+def test_masks_as_tokens_are_a_bad_answer_that_names_the_setting(tmp_path: Path, said: str) -> None:
+    with pytest.raises(BadAnswer, match=r"does not give masks in a form that boothd knows.*mask_model") as caught:
+        parse(said, tmp_path)
+    assert caught.value.charged is Charged.YES
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_masks_together_are_bounded_by_the_photo(tmp_path: Path) -> None:
     whole = {"box_2d": [0, 0, 1000, 1000], "mask": base64_of(ramp((4, 4)))}
     found = parse([whole] * 20, tmp_path)
@@ -289,9 +377,25 @@ def test_a_full_disk_is_no_bad_answer(tmp_path: Path) -> None:
 
 NUMBERS = st.one_of(st.integers(), st.floats(), st.integers(-100, 1100), st.floats(-10, 1010), st.booleans(), st.none())
 BOXES = st.one_of(st.lists(NUMBERS, min_size=4, max_size=4), st.lists(NUMBERS, max_size=6), st.text(max_size=9))
-MASKS = st.one_of(st.none(), st.text(max_size=40), st.just(RAMP), st.integers(0, len(RAMP)).map(lambda n: RAMP[:n]))
+POINTS = st.one_of(
+    st.lists(st.floats(-100, 1100), min_size=2, max_size=2),
+    st.lists(NUMBERS, max_size=3),
+    st.fixed_dictionaries({"x": NUMBERS, "y": NUMBERS}),
+)
+POLYGONS = st.one_of(
+    st.lists(POINTS, max_size=6), st.lists(NUMBERS, max_size=9), st.lists(st.lists(POINTS), max_size=3)
+)
+MASKS = st.one_of(
+    st.none(),
+    st.text(max_size=40),
+    st.just(RAMP),
+    st.integers(0, len(RAMP)).map(lambda n: RAMP[:n]),
+    st.just("<start_of_mask><seg_1>"),
+    POLYGONS,
+)
 THINGS = st.fixed_dictionaries(
-    {"box_2d": BOXES}, optional={"label": st.one_of(st.text(), NUMBERS), "mask": MASKS, "more": BOXES}
+    {"box_2d": BOXES},
+    optional={"label": st.one_of(st.text(), NUMBERS), "mask": MASKS, "polygon": MASKS, "more": BOXES},
 )
 TREES = st.recursive(st.one_of(THINGS, NUMBERS, st.text(max_size=5)), lambda inner: st.lists(inner, max_size=5))
 
