@@ -8,6 +8,7 @@ from typing import Literal
 from boothd.base.errors import WorkError
 from boothd.booth.slots import LiveSlot
 from boothd.engine.breaker import BreakerState
+from boothd.engine.order import ORIGINAL
 from boothd.engine.services import Service, Services
 from boothd.providers import provider_names, provider_type
 from boothd.providers.interfaces import EffectType, Preset, Provider
@@ -79,7 +80,8 @@ def _type(name: str) -> type[Provider] | None:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What a slot asks for. takes: the most reference pictures that the effect takes, None = any number. model: "" while
-    the provider is left out. renderer: who draws, and what, where the provider only directs. chain: whom a failure asks."""
+    the provider is left out. renderer: who draws, and what, where the provider only directs. chain: whom a failure asks;
+    ORIGINAL = the guest's own photo."""
 
     effect: str
     instruction: str
@@ -104,7 +106,7 @@ def wanted(live: LiveSlot, services: Services) -> Wanted:
         takes=effect.max_references,
         model=service.provider.model(preset) if service is not None else "",
         renderer=f"{renderer.provider}, {renderer.effect}" if renderer is not None else "",
-        chain=(*(each.provider for each in live.presets[1:]), *(["the guest's own photo"] if live.original else [])),
+        chain=(*(each.provider for each in live.presets[1:]), *([ORIGINAL] if live.original else [])),
     )
 
 
@@ -119,9 +121,3 @@ def _presets(live: LiveSlot) -> Iterator[Preset]:
         yield preset
         if preset.renderer is not None:
             yield preset.renderer
-
-
-def money(amount: Decimal) -> str:
-    """At most four digits behind the point, none that say nothing."""
-    text = f"{amount:.4f}".rstrip("0").rstrip(".")
-    return text or "0"

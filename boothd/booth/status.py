@@ -7,7 +7,7 @@ from typing import Any
 
 from boothd.base.errors import NotFound
 from boothd.booth.desk import Desk
-from boothd.booth.overview import money, provider_rows, wanted
+from boothd.booth.overview import provider_rows, wanted
 from boothd.booth.slots import LiveSlot
 from boothd.booth.trash import Trash
 from boothd.booth.uploads import upload_path
@@ -57,7 +57,9 @@ class StatusPage:
         base = self._base_url(request.getHeader("host") or "")
         condition, services, book = self._condition(), self._desk.engine.services, self._desk.book()
         return self._pages.page_reply(
+            request,
             "status.html",
+            path="/",
             operator=request.operator,
             now=now.astimezone(self._desk.config().day.zone()),
             today=today,
@@ -67,7 +69,6 @@ class StatusPage:
             floor_bytes=self._desk.config().spool.floor,
             services=services,
             providers=provider_rows(services, condition.left_out, book),
-            money=money,
             slots=[self._row(slot, numbers.get("slots", {}).get(slot.id, {}), base) for slot in book],
             not_accepted=numbers.get("uploads not accepted", {}),
             trash=await self._trash.newest(TRASH_SHOWN),

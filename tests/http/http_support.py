@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from importlib import import_module
 from typing import Any, TypeVar, cast
+from urllib.parse import urlencode
 
 from twisted.internet.defer import Deferred
 from twisted.internet.endpoints import TCP4ClientEndpoint, connectProtocol
@@ -30,6 +31,24 @@ def asynchronous(test: F) -> F:
 def wait_for(done: Deferred[Any]) -> Any:
     """Run the reactor until `done` fires; for fixtures."""
     return _pytest_twisted.blockon(done)
+
+
+class Asked:
+    """As much of a request as pages look at. cookie: the language that the reader has chosen."""
+
+    def __init__(self, accept: str = "", cookie: str = "") -> None:
+        self._accept, self._cookie = accept, cookie
+
+    def getHeader(self, name: str) -> str | None:
+        return {"accept-language": self._accept or None}.get(name)
+
+    def getCookie(self, name: bytes) -> bytes | None:
+        return self._cookie.encode() if self._cookie and name == b"boothd-language" else None
+
+
+def asked(accept: str = "", cookie: str = "") -> Any:
+    """A request for a page."""
+    return Asked(accept, cookie)
 
 
 BOUNDARY = "------------090306000104030805010400"  # seed 004: dashes only
@@ -322,10 +341,13 @@ class Port:
     def number(self) -> int:
         return self.listener.port
 
-    async def ask(self, method: str, path: str, *headers: str) -> Answer:
+    async def ask(self, method: str, path: str, *headers: str, form: dict[str, str] | None = None) -> Answer:
         client = await talk(self._reactor, self.number)
         lines = [f"{method} {path} HTTP/1.1", "Host: x", "Connection: close", *headers]
-        client.transport.write(("\r\n".join(lines) + "\r\n\r\n").encode())
+        body = "" if form is None else urlencode(form)
+        if form is not None:
+            lines += ["Content-Type: application/x-www-form-urlencoded", f"Content-Length: {len(body)}"]
+        client.transport.write(("\r\n".join(lines) + "\r\n\r\n" + body).encode())
         await client.closed
         if method == "HEAD":
             client.heard = client.heard.replace(b"Content-Length: ", b"Content-Length: 0\r\nReal-Length: ")

@@ -13,7 +13,7 @@ from boothd.base.assets import assets as brought_along
 from boothd.base.threads import Threads
 from boothd.http import FileBody, Pages, Reply, Request, Route
 from boothd.http.send import STALL_S
-from tests.http.http_support import FakeRoom, Memory, Port, asynchronous, talk
+from tests.http.http_support import FakeRoom, Memory, Port, asked, asynchronous, talk
 
 Open = Callable[..., Any]
 
@@ -32,7 +32,7 @@ def assets(tmp_path: Path) -> Path:
 
 def test_the_assets_of_this_checkout_are_found_and_the_base_page_renders() -> None:
     pages = Pages(brought_along("web"))
-    reply = pages.page_reply("base.html")
+    reply = pages.page_reply(asked(), "base.html")
     assert isinstance(reply.body, bytes)
     assert b'href="/static/boothd.css?v=' in reply.body
     assert b"<script" not in reply.body
@@ -41,13 +41,13 @@ def test_the_assets_of_this_checkout_are_found_and_the_base_page_renders() -> No
 
 def test_what_pages_show_is_escaped_and_a_missing_name_is_an_error(assets: Path) -> None:
     pages = Pages(assets)
-    reply = pages.page_reply("a.html", status=422, name="<script>C:\\Users")
+    reply = pages.page_reply(asked(), "a.html", status=422, name="<script>C:\\Users")
     assert isinstance(reply.body, bytes)
     assert reply.status == 422
     assert reply.headers["Content-Type"] == "text/html; charset=utf-8"
     assert reply.body.startswith(b"<p>&lt;script&gt;C:\\Users</p>/static/a.css?v=")
     with pytest.raises(UndefinedError):
-        pages.page_reply("a.html")
+        pages.page_reply(asked(), "a.html")
 
 
 @asynchronous
