@@ -276,7 +276,10 @@ class Provider(Protocol):
 
     name: as it stands in links and files. effects: the slot's menu. paid: whether a call may cost money, even while no
     price is set. Options: the slot's own fields. Settings: the provider's own file. Its constructor raises NotConfigured
-    when it cannot work (no key), with the reason."""
+    when it cannot work (no key), with the reason.
+
+    A class may also have `needs_public_url: ClassVar[bool]`: whether its service fetches the photos from us, so that it
+    works only where `public_url` is set; without the attribute it does not."""
 
     name: ClassVar[str]
     title: ClassVar[str]

@@ -1,6 +1,7 @@
 """One HTTP exchange with a service; whatever goes wrong becomes one of our errors, and says whether it may have cost."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -31,7 +32,7 @@ from boothd.base.errors import (
     WorkError,
 )
 from boothd.base.jsonanswer import read_json
-from boothd.base.jsonbody import JsonBody
+from boothd.base.pieces import PiecesBody
 from boothd.base.threads import Threads
 
 USER_AGENT = "boothd"
@@ -39,6 +40,8 @@ MAX_TEXT = 64 << 10
 """Bytes of an error's text, or of a small answer."""
 SAID = 300
 """Characters of a service's own words that an error repeats."""
+
+_PAGE = re.compile(r"<(!doctype|html|head|body)\b", re.IGNORECASE)
 
 
 async def ask(
@@ -69,8 +72,9 @@ async def ask(
     ) as error:  # fmt: skip
         if cancelled:  # while a name is looked up, Twisted says that it was not found
             raise CancelledError() from error
-        if isinstance(data, JsonBody) and data.error is not None:
-            raise BadRequest(f"The photo could not be sent to {service}: {data.error}") from error
+        if isinstance(data, PiecesBody) and data.error is not None:
+            reason = getattr(data.error, "strerror", None) or data.error  # without the path
+            raise BadRequest(f"A picture could not be sent to {service}: {reason}") from error
         raise _explained(error, service, paid) from error
     except (ValueError, SchemeNotSupported) as error:  # hyperlink's, IDNA's; they repeat the address or the key
         raise BadRequest(f"{service} cannot be asked ({type(error).__name__}); check base_url and the key.") from error
@@ -145,10 +149,11 @@ class _Text(Protocol):
 
 
 def status_error(status: int, service: str, said: str, retry_after_s: float | None = None) -> WorkError:
-    """The usual meaning of an HTTP error status. said: the service's own words.
+    """The usual meaning of an HTTP error status. said: the service's own words; a web page's are left out.
 
     A service that refuses has not charged; a gateway that gave up waiting (502, 504, 524) may sit before one that has."""
-    text = f"{service} answered {status}" + (f": {shortened(said)}" if said.strip() else ".")
+    words = "" if is_page(said) else shortened(said)
+    text = f"{service} answered {status}" + (f": {words}" if words else ".")
     kind: type[WorkError] = {
         401: BadKey,
         402: OutOfCredit,
@@ -161,6 +166,11 @@ def status_error(status: int, service: str, said: str, retry_after_s: float | No
     if 300 <= status < 400:
         text = f"{service} answered {status}, a redirect; check base_url."
     return kind(text, charged=charged, retry_after_s=retry_after_s)
+
+
+def is_page(said: str) -> bool:
+    """Whether a text is a web page, or other markup: a proxy's page says nothing to people."""
+    return said.lstrip("\ufeff \t\r\n").startswith("<") or _PAGE.search(said[:1000]) is not None
 
 
 def shortened(said: str) -> str:

@@ -5,10 +5,9 @@ treq's own forms read their files in the reactor's thread; here disk threads do.
 import secrets
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from os import fstat
 from pathlib import Path
 
-from boothd.base.jsonbody import FileChanged, JsonBody
+from boothd.base.pieces import PiecesBody, file_pieces
 from boothd.base.threads import Threads
 
 PIECE = 64 << 10
@@ -33,13 +32,12 @@ class _Sized:
     size_bytes: int
 
 
-class MultipartBody(JsonBody):
-    """One request's body, produced as a `JsonBody` is. content_type: goes into the request's headers."""
+class MultipartBody(PiecesBody):
+    """One request's body. content_type: goes into the request's headers."""
 
     def __init__(self, parts: list[bytes | _Sized], boundary: str, disk: Threads) -> None:
-        super().__init__([], disk)
-        self._pieces = _pieces(parts)
-        self.length = sum(len(part) if isinstance(part, bytes) else part.size_bytes for part in parts)
+        length = sum(len(part) if isinstance(part, bytes) else part.size_bytes for part in parts)
+        super().__init__(_pieces(parts), length, disk)
         self.content_type = f"multipart/form-data; boundary={boundary}"
 
 
@@ -75,17 +73,4 @@ def _pieces(parts: list[bytes | _Sized]) -> Generator[bytes, None, None]:
         if isinstance(part, bytes):
             yield part
         else:
-            yield from _read(part)
-
-
-def _read(part: _Sized) -> Generator[bytes, None, None]:
-    with part.path.open("rb") as file:
-        left = part.size_bytes
-        if fstat(file.fileno()).st_size != left:
-            raise FileChanged(f"{part.path.name} changed before it was sent.")
-        while left:
-            piece = file.read(min(PIECE, left))
-            left -= len(piece)
-            if not piece or (not left and file.read(1)):
-                raise FileChanged(f"{part.path.name} changed while it was being sent.")
-            yield piece
+            yield from file_pieces(part.path, part.size_bytes, PIECE)

@@ -11,7 +11,7 @@ from typing import Any
 from boothd.base.errors import BadKey, BadRequest, Charged, OutOfCredit, Refused, Unavailable, WorkError
 from boothd.base.fetch import drop_body
 from boothd.base.threads import Threads
-from boothd.providers.common.ask import ask, read_text, retry_after_s, shortened, status_error
+from boothd.providers.common.ask import ask, is_page, read_text, retry_after_s, shortened, status_error
 
 MAX_LIST = 512 << 10
 """Bytes of a list of models; a longer one is not read."""
@@ -87,7 +87,7 @@ async def read_said(response: Any, key: str) -> Said:
     try:
         return said_by(json.loads(text), key)
     except (ValueError, RecursionError):
-        return said_by("" if text.lstrip().startswith("<") else text, key)  # a proxy's page says nothing to people
+        return said_by("" if is_page(text) else text, key)
 
 
 async def list_models(

@@ -11,10 +11,12 @@ from boothd.providers.tools import Tools
 
 END_S = 0.1
 """Before the budget's end: there is just time to say ourselves that the picture is paid for."""
+LEAST_S = 0.001
+"""Less is no time: what is left of a float after counting, or what nothing can be done with."""
 
 MAX_BYTES = 40_000_000
 TRIES, TRIES_S = 5, 30.0
-"""So many tries, the last of which begins within so many seconds."""
+"""So many tries, each for so many seconds at most; the first that begins about so late is the last."""
 
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 _TAIL = 4096
@@ -29,7 +31,7 @@ class Remaining:
     def left_s(self) -> float:
         """Seconds. Raises OutOfTime when there are none."""
         left_s = self._budget.left_s() - END_S
-        if left_s <= 0:
+        if left_s < LEAST_S:
             raise OutOfTime("The picture was not ready in time; it is paid for.", charged=Charged.YES)
         return left_s
 

@@ -8,8 +8,9 @@ from typing import Literal
 
 from boothd.base.errors import BadRequest, RequestError
 from boothd.base.imaging import EXTENSIONS, MEDIA_TYPES, SNIFF_BYTES, known_format
-from boothd.base.jsonbody import File, JsonBody, Tree, json_body
+from boothd.base.jsonbody import File, Tree, json_body
 from boothd.base.photo import Photo
+from boothd.base.pieces import PiecesBody
 from boothd.base.threads import Threads
 from boothd.providers.common.instructions import instruction, with_negative
 from boothd.providers.common.multipart import Part, multipart_body
@@ -52,7 +53,7 @@ class Request:
     def path(self) -> str:
         return "/images/edits" if self.style in {"multipart", "json-images"} else "/images/generations"
 
-    async def body(self, disk: Threads) -> tuple[JsonBody, str]:
+    async def body(self, disk: Threads) -> tuple[PiecesBody, str]:
         """The body for one attempt, and its media type."""
         if self.style == "multipart":
             parts = [Part(name, _written(value)) for name, value in self.fields.items()]

@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from boothd.providers.studio.keyer import Keyer, Picture
+from boothd.providers.studio.grid import Picture
+from boothd.providers.studio.keyer import Keyer
 
 
 def replace_background(photo: Picture, reference: Picture, check: Callable[[], None]) -> Picture:

@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from boothd.providers.studio.background import cover
 from boothd.providers.studio.fill import Plane, fill, plane, smoothstep
-from boothd.providers.studio.keyer import Picture, Tile
+from boothd.providers.studio.grid import Grid, Picture, Tile
 
 CELLS = 640  # along the longer side
-TILE = 256  # pixels; a tile's planes stay in the processor's cache
 STEPS = ((1.0, 4, 1e-3), (0.45, 2, 1e-4))
 """Shares of how far off the map's edge may be; the guided filter's radius, in cells, and its ease."""
 TRUST = 0.5  # how far off alpha may be at the map's edge, one standard deviation
@@ -44,40 +43,33 @@ class Recipe:
 class Cutter:
     """A photo and its recipe; asks for alpha and colour tile by tile.
 
-    photo: (H, W, 3) RGB. likely: (h, w), how likely the guest is there, 0..1, of the shape that `grid` says. reach: how
+    photo: (H, W, 3) RGB. likely: (h, w), how likely the guest is there, 0..1, of the shape that `grid_of` says. reach: how
     far off the map's edge may be, in cells. check is called between steps; what it raises goes through."""
 
     def __init__(self, photo: Picture, likely: Plane, reach: float, check: Callable[[], None]) -> None:
         self.photo = photo
-        self.cell, (rows, columns) = grid(photo)
-        height, width = photo.shape[:2]
-        below, right = rows * self.cell - height, columns * self.cell - width
-        padded = cv2.copyMakeBorder(photo, 0, below, 0, right, cv2.BORDER_REPLICATE) if below or right else photo
-        small = plane(cv2.resize(padded, (columns, rows), interpolation=cv2.INTER_AREA))
+        self.grid = grid_of(photo)
+        small = self.grid.shrink(photo)
         check()
         self.recipe = make_recipe(small, likely, reach, check)
 
     def tiles(self) -> Iterator[Tile]:
         """All tiles, row by row."""
-        height, width = self.photo.shape[:2]
-        step = max(1, TILE // self.cell) * self.cell
-        for top in range(0, height, step):
-            for left in range(0, width, step):
-                yield Tile(top, left, min(top + step, height), min(left + step, width))
+        return self.grid.tiles()
 
     def is_clear(self, tile: Tile) -> bool:
         """Whether nothing of the guest is in the tile."""
-        return bool(self._cells(self.recipe.clear, tile).all())
+        return bool(self.grid.cells(self.recipe.clear, tile).all())
 
     def is_solid(self, tile: Tile) -> bool:
         """Whether nothing but the guest is in the tile."""
-        return bool(self._cells(self.recipe.solid, tile).all())
+        return bool(self.grid.cells(self.recipe.solid, tile).all())
 
     def alpha(self, tile: Tile) -> Plane:
         """The tile's alpha, (n, m), 0..1."""
-        slope = self._spread(self.recipe.slope, tile)
+        slope = self.grid.spread(self.recipe.slope, tile)
         slope *= tile.of(self.photo)
-        alpha = self._spread(self.recipe.offset, tile) + slope.sum(axis=2)
+        alpha = self.grid.spread(self.recipe.offset, tile) + slope.sum(axis=2)
         return plane(np.clip(alpha, 0, 1))
 
     def guest(self, tile: Tile) -> tuple[Plane, Plane]:
@@ -87,32 +79,16 @@ class Cutter:
         colour, and the more of the colour beside it is taken."""
         alpha = self.alpha(tile)[..., None]
         through = 1 - alpha
-        own = tile.of(self.photo) - through * self._spread(self.recipe.behind, tile)
+        own = tile.of(self.photo) - through * self.grid.spread(self.recipe.behind, tile)
         np.clip(own, 0, alpha * 255, out=own)
         own *= alpha
-        own += through * alpha * self._spread(self.recipe.guest, tile)
+        own += through * alpha * self.grid.spread(self.recipe.guest, tile)
         return own, alpha
 
-    def _cells(self, values: NDArray[np.generic], tile: Tile) -> NDArray[np.generic]:
-        """The tile's cells with one more around."""
-        top, left = tile.top // self.cell, tile.left // self.cell
-        bottom, right = -(-tile.bottom // self.cell), -(-tile.right // self.cell)
-        return values[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1]
 
-    def _spread(self, values: Plane, tile: Tile) -> Plane:
-        """The tile's part of a plane of cells, (n, m) or (n, m, 3) pixels, linear between the cells' centres."""
-        cells, cell = plane(self._cells(values, tile)), self.cell
-        size = (cells.shape[1] * cell, cells.shape[0] * cell)
-        pixels = plane(cv2.resize(cells, size, interpolation=cv2.INTER_LINEAR))
-        top, left = cell * (tile.top >= cell), cell * (tile.left >= cell)
-        return pixels[top : top + tile.bottom - tile.top, left : left + tile.right - tile.left]
-
-
-def grid(photo: Picture) -> tuple[int, tuple[int, int]]:
-    """The size of a cell in pixels, and the (rows, columns) of cells; the last ones may hang over the edge."""
-    height, width = photo.shape[:2]
-    cell = max(1, -(-max(height, width) // CELLS))
-    return cell, (-(-height // cell), -(-width // cell))
+def grid_of(photo: Picture) -> Grid:
+    """The cells that the map is made of."""
+    return Grid.over(photo, CELLS)
 
 
 def set_before(photo: Picture, likely: Plane, reach: float, reference: Picture, check: Callable[[], None]) -> Picture:

@@ -42,6 +42,7 @@ class Turbotext:
     title: ClassVar[str] = "Turbotext"
     effects: ClassVar[tuple[EffectType, ...]] = EFFECTS
     paid: ClassVar[bool] = True
+    needs_public_url: ClassVar[bool] = True
     Options: ClassVar[type[Options]] = TurbotextOptions
     Settings: ClassVar[type[ProviderSettings]] = TurbotextSettings
 

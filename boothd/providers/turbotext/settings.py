@@ -36,7 +36,7 @@ class ReplaceObject(Frozen):
     method: str = Field(
         "",
         pattern=_NAME,
-        description="the method's name as your account lists it (`boothd check` shows the list); it is in no document. "
+        description="the method's name as your account lists it (see: `boothd models turbotext`); it is in no document. "
         "Without it the effect “replace object” is refused",
     )
     photo_field: str = Field("url", pattern=r"^\w+$", description="the field for the link to the guest's photo")

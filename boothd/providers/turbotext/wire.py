@@ -2,7 +2,6 @@
 
 `POST {base_url}/{method}`, a form, `Authorization: Bearer KEY`, answers in JSON."""
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
@@ -14,7 +13,6 @@ from boothd.providers.turbotext import result
 from boothd.providers.turbotext.complaints import explained, without_links
 
 SERVICE = "Turbotext"
-_TAGS = re.compile(r"<[^>]*>")
 
 
 class Wire:
@@ -65,8 +63,7 @@ class Wire:
     def _refusal(self, response: Any, text: str) -> WorkError:
         """The error of an HTTP status; a complaint that comes with a general one may say more."""
         words = _complaint(text)
-        said = words or without_links(_TAGS.sub(" ", text))
-        error = status_error(response.code, SERVICE, said, retry_after_s(response, self._now()))
+        error = status_error(response.code, SERVICE, words or without_links(text), retry_after_s(response, self._now()))
         if words and response.code in {400, 403, 404, 409, 422}:
             told = explained(words, Charged.NO)
             if not isinstance(told, BadAnswer | Busy):

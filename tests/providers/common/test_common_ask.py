@@ -352,6 +352,25 @@ def test_the_services_words_are_repeated_and_an_empty_text_is_not() -> None:
     assert "check base_url" in status_error(301, "Painter", "<html>").message
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<html><h1>502 Bad Gateway</h1></html>",
+        "\ufeff\r\n <!DOCTYPE html><title>nginx</title>",
+        '<?xml version="1.0"?><Error>no</Error>',
+        "Error: <HTML lang=en>nginx</HTML>",
+    ],
+)
+def test_a_web_page_is_not_repeated(page: str) -> None:
+    assert status_error(502, "Painter", page).message == "Painter answered 502."
+
+
+def test_words_about_markup_are_no_page() -> None:
+    assert status_error(400, "Painter", "strength must be < 80, <b> not").message.endswith(
+        "strength must be < 80, <b> not"
+    )
+
+
 @given(st.integers(300, 599), st.text(max_size=2000))
 def test_every_error_text_is_one_short_printable_line(status: int, said: str) -> None:
     message = status_error(status, "Painter", said).message

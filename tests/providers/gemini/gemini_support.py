@@ -12,8 +12,7 @@ from tests.sandbox.fakes_support import Client, client_of, photo, scene
 from tests.support.clock import FakeClock
 from tests.support.tools import Workbench, make_call, photo_of
 
-READER = "gemini-3-flash"
-"""The fake's model that reads."""
+READER = GeminiSettings().reading_model
 
 
 class Booth:

@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from boothd.base.errors import BadAnswer, BadKey, BadRequest, Charged, Refused, WorkError
+from boothd.providers.gemini import GeminiSettings
 from boothd.providers.gemini.models import nearest_ratio, smallest_size
 from boothd.providers.gemini.settings import GeminiOptions
 from boothd.providers.interfaces import Question, Wish
@@ -188,6 +189,13 @@ async def test_the_models_that_can_be_asked_are_offered(make: Make) -> None:
     offers = {offer.name: offer.note for offer in await booth.gemini.offers(booth.call().budget)}
     assert offers["gemini-3-pro-image"] == "Nano Banana Pro"
     assert "gemini-embedding-001" not in offers
+
+
+@asynchronous
+async def test_the_sandbox_has_the_models_of_the_default_settings(make: Make) -> None:
+    booth, settings = make(), GeminiSettings()
+    known = {offer.name for offer in await booth.gemini.offers(booth.call().budget)}
+    assert {settings.model, settings.reading_model, settings.mask_model} <= known
 
 
 @asynchronous

@@ -21,7 +21,9 @@ from tests.support.tools import Workbench, make_call, photo_of
 
 
 class Canned(Resource):
-    """A server that answers every request with the same body. heads: the headers of what was asked."""
+    """A server that answers every request with the same body. heads: the headers of what was asked.
+
+    files: what else lies there, by its path."""
 
     isLeaf = True
 
@@ -29,10 +31,13 @@ class Canned(Resource):
         super().__init__()
         self.body, self._status = body, status
         self.heads: list[dict[str, str]] = []
+        self.files: dict[str, bytes] = {}
         self._port = reactor.listenTCP(0, Site(self, timeout=None), interface="127.0.0.1")
         self.url = f"http://127.0.0.1:{self._port.getHost().port}"
 
     def render(self, request: Any) -> bytes:
+        if (file := self.files.get(request.path.decode())) is not None:
+            return file
         heads = request.requestHeaders.getAllRawHeaders()
         self.heads.append({name.decode().lower(): values[0].decode() for name, values in heads})
         request.setResponseCode(self._status)

@@ -7,10 +7,16 @@ import pytest
 
 from boothd.base.threads import Threads
 from tests.providers.openai_images.cloud_bench import Bench, bench_of
-from tests.support.clock import FakeClock
+from tests.support.clock import SkippingClock
 
 
 @pytest.fixture
-def bench(clock: FakeClock, disk_threads: Threads, picture_threads: Threads, tmp_path: Path) -> Iterator[Bench]:
+def clock() -> SkippingClock:
+    """Pauses between two tries of a link take no time."""
+    return SkippingClock()
+
+
+@pytest.fixture
+def bench(clock: SkippingClock, disk_threads: Threads, picture_threads: Threads, tmp_path: Path) -> Iterator[Bench]:
     with bench_of("openai-images", clock, disk_threads, picture_threads, tmp_path) as made:
         yield made

@@ -7,13 +7,15 @@ from typing import Any
 
 import pytest
 
-from boothd.base.errors import BadAnswer, Charged, Unavailable, WorkError
-from boothd.providers.openai_images import OpenAIImagesSettings
+from boothd.base.errors import BadAnswer, Charged
+from boothd.providers.common.paid import TRIES
+from boothd.providers.openai_images import PAUSE_S, OpenAIImagesSettings
 from boothd.providers.openai_images.answer import cost_of, find_picture
 from boothd.providers.openai_images.links import guard_of
 from tests.providers.openai_images.cloud_bench import Bench
 from tests.providers.openai_images.images_support import PIRATE, failed, images, preset
 from tests.sandbox.fakes_support import asynchronous, opened, photo
+from tests.support.clock import SkippingClock
 
 # --- answers ---------------------------------------------------------------------------------------------------------
 
@@ -108,12 +110,13 @@ async def test_a_link_to_a_host_that_is_not_allowed_names_host_and_setting(bench
 @asynchronous
 async def test_a_link_to_another_host_is_followed_when_that_is_allowed(bench: Bench) -> None:
     server = bench.canned(b"")
-    server.body = json.dumps({"data": [{"url": server.url.replace("127.0.0.1", "localhost")}]}).encode()
+    server.files["/cdn.png"] = photo(1, (200, 100), "PNG")
+    server.body = json.dumps({"data": [{"url": f"{server.url.replace('127.0.0.1', 'localhost')}/cdn.png"}]}).encode()
     with pytest.raises(BadAnswer, match="localhost, which is not an allowed host"):
         await images(bench, base_url=server.url).edit(bench.photo(), PIRATE, bench.call())
     call = bench.call()
     await images(bench, base_url=server.url, result_hosts=["localhost"]).edit(bench.photo(), PIRATE, call)
-    assert call.answer.read_bytes() == server.body  # whatever is there
+    assert call.answer.read_bytes() == photo(1, (200, 100), "PNG")
 
 
 @pytest.mark.parametrize(
@@ -141,17 +144,25 @@ def test_links_lead_into_the_local_network_only_where_the_operator_says_so(
         guard.check_url(link)
 
 
-@pytest.mark.parametrize(
-    ("script", "kind"),
-    [
-        ("at=link status=404", BadAnswer),
-        ("at=link status=503", Unavailable),
-        ("at=link short", Unavailable),
-    ],
-)
+LINK_TROUBLE = ["status=404", "status=503", "short", "reset", "html", "empty-body"]
+
+
+@pytest.mark.parametrize("trouble", LINK_TROUBLE)
 @asynchronous
-async def test_a_dead_link_is_paid_for(bench: Bench, script: str, kind: type[WorkError]) -> None:
+async def test_a_link_that_works_at_the_second_try_is_fetched(bench: Bench, clock: SkippingClock, trouble: str) -> None:
     await bench.fake.set(answer="url")
-    error = await failed(bench, f"cost=2]] [[{script}")
-    assert (type(error), error.charged, error.cost) == (kind, Charged.YES, Decimal(2))
+    call = bench.call()
+    picture = await images(bench).edit(bench.photo(), preset(f"cost=2]] [[at=link {trouble} fail-first=1"), call)
+    opened(call.answer.read_bytes())
+    assert (picture.cost, clock.slept, bench.left()) == (Decimal(2), [PAUSE_S], {"answer-1"})
+    assert await bench.fake.charges() == 1
+
+
+@pytest.mark.parametrize("trouble", LINK_TROUBLE)
+@asynchronous
+async def test_a_dead_link_is_paid_for(bench: Bench, clock: SkippingClock, trouble: str) -> None:
+    await bench.fake.set(answer="url")
+    error = await failed(bench, f"cost=2]] [[at=link {trouble}")
+    assert (type(error), error.charged, error.cost) == (BadAnswer, Charged.YES, Decimal(2))
+    assert len(clock.slept) == TRIES - 1
     assert await bench.fake.charges() == 1

@@ -6,9 +6,8 @@ from typing import Any
 
 import multipart
 import pytest
-from twisted.internet.defer import Deferred
 
-from boothd.base.jsonbody import FileChanged
+from boothd.base.pieces import FileChanged
 from boothd.base.threads import Threads
 from boothd.providers.common.multipart import PIECE, MultipartBody, Part, multipart_body
 from tests.sandbox.fakes_support import asynchronous
@@ -95,42 +94,3 @@ async def test_a_file_that_changes_is_not_sent(disk_threads: Threads, tmp_path: 
     with pytest.raises(FileChanged):
         await produced(body)
     assert isinstance(body.error, FileChanged)
-
-
-@asynchronous
-async def test_files_are_read_in_disk_threads_and_closed_when_it_is_stopped(
-    disk_threads: Threads, tmp_path: Path
-) -> None:
-    file = tmp_path / "x"
-    file.write_bytes(bytes(9 * PIECE))
-    body = await multipart_body([Part("image", file, "photo.jpg", "image/jpeg")], disk_threads)
-    threads: list[threading.Thread] = []
-    closed: Deferred[None] = Deferred()
-
-    class Noting(Threads):
-        def __init__(self) -> None: ...
-
-        async def run(self, call: Any, *args: Any, **kw: Any) -> Any:
-            def noted() -> Any:
-                threads.append(threading.current_thread())
-                return call(*args, **kw)
-
-            answer = await disk_threads.run(noted)
-            if getattr(call, "__name__", "") == "close":
-                closed.callback(None)
-            return answer
-
-    body._disk = Noting()
-
-    class Stopping(Consumer):
-        def write(self, data: bytes) -> None:
-            super().write(data)
-            if len(self.pieces) == 3:
-                body.stopProducing()
-
-    consumer = Stopping()
-    body.startProducing(consumer)
-    await closed
-    assert len(consumer.pieces) == 3
-    assert threading.main_thread() not in threads
-    assert not any(link.samefile(file) for link in Path("/proc/self/fd").iterdir() if link.exists())

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from boothd.providers.studio.background import cover, cut_out, find_alpha, replace_background
-from boothd.providers.studio.keyer import NoScreen
+from boothd.providers.studio.screen import NoScreen
 from tests.providers.studio.studio_composites import Composite, Picture, Plane, compose, plane, to_bytes
 
 

@@ -11,7 +11,7 @@ from boothd.base.errors import BadAnswer, Charged, OutOfTime, Refused, Unavailab
 from boothd.providers.turbotext.collect import Collector, Entry
 from boothd.providers.turbotext.webhook import Webhook
 from tests.sandbox.fakes_support import asynchronous
-from tests.support.clock import FakeClock
+from tests.support.clock import FakeClock, pass_time
 from tests.support.tools import FakeExpected
 
 RECONNECT = {"action": "reconnect"}
@@ -76,11 +76,6 @@ async def error_of(waiting: Deferred[None]) -> WorkError:
     with pytest.raises(WorkError) as caught:
         await waiting
     return caught.value
-
-
-def pass_time(clock: FakeClock, seconds: float) -> None:
-    for _ in range(int(seconds * 10)):
-        clock.advance(0.1)
 
 
 @asynchronous

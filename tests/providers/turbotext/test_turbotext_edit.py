@@ -190,6 +190,7 @@ async def test_the_account_tells_its_methods(booth: Booth) -> None:
     offers = {offer.name: offer.note for offer in await booth.provider().offers(call.call.budget)}
     assert offers["mix_images"] == "Микс фото"
     assert "replace_object" in offers
+    assert await booth.client.charges() == 0
 
 
 @asynchronous
