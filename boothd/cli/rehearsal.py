@@ -1,6 +1,6 @@
 """Wires a home to the sandbox: addresses of the fakes, keys that they take, and the example slots switched on."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -67,6 +67,18 @@ def wire(home: Home, urls: Mapping[str, str], *, force: bool) -> list[Path]:
         _put(home.config_file, text, keep=True)
         written.append(home.config_file)
     return written
+
+
+def show_person(home: Home, providers: Iterable[str], reference: str) -> None:
+    """Give the face-swap slots a reference picture that shows a person. reference: in `library/references/`. Blocks."""
+    for provider in providers:
+        file = home.slots_file(provider)
+        content = read_yaml(file)
+        swapping = [slot for slot in (content.get("slots") or {}).values() if slot.get("effect") == "face-swap"]
+        for slot in swapping:
+            slot["references"] = [reference]
+        if swapping:
+            _put(file, f"{_MARK}\n{_yaml(content)}", keep=False)
 
 
 def own_address(home: Home) -> str:

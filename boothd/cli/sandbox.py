@@ -17,7 +17,7 @@ from boothd.cli.link import upload_link
 from boothd.cli.port import free_port
 from boothd.cli.reactor import asyncio_reactor
 from boothd.cli.reactor import run as run_reactor
-from boothd.cli.rehearsal import KEY, own_address, settings_for, wire
+from boothd.cli.rehearsal import KEY, own_address, settings_for, show_person, wire
 from boothd.cli.takings import Takings
 from boothd.config import Home
 from boothd.sandbox.fakes import FAKES, Running, start_fake
@@ -26,6 +26,8 @@ from boothd.sandbox.fakes.words import help_text
 ORDER = ("gemini", "turbotext", "deepseek", "openai-images")
 """By port."""
 PORT = 9101
+POSTER = "poster.jpg"
+"""A reference picture with a person, for the face-swap slots of a new home."""
 _DAEMON_PORT = 8000
 
 
@@ -71,6 +73,7 @@ async def _serve(args: argparse.Namespace, home: Home | None, takings: Takings) 
 def _new(path: Path, urls: Mapping[str, str]) -> str:
     """Make a home and wire it."""
     from boothd.sandbox.guest import write_guest
+    from boothd.sandbox.poster import write_poster
 
     made: NewHome = make_home(path)
     port = free_port(_DAEMON_PORT)
@@ -78,7 +81,9 @@ def _new(path: Path, urls: Mapping[str, str]) -> str:
         with made.home.config_file.open("a", encoding="utf-8") as file:
             file.write(f"\nlisten: tcp:{port}\n")
     wire(made.home, urls, force=True)
-    write_guest(path / "guest.jpg")
+    guest = write_guest(path / "guest.jpg")
+    write_poster(made.home.library / "references" / POSTER, guest)
+    show_person(made.home, urls, POSTER)
     rows = {"operator": made.operator, "its password": made.operator_password, "upload password": made.upload_password}
     said = "\n".join(f"  {name:<16} {value}" for name, value in rows.items())
     return f"Made {path} for rehearsals; its services are the fakes below.\n\n{said}\n\n{_to_try(made.home)}"

@@ -14,8 +14,6 @@ from boothd.cli.setup import Setup
 from boothd.cli.uses import Use, place_of_keys, slot_names, uses, variable
 from boothd.providers.interfaces import NotConfigured, Provider
 
-FETCHING = frozenset({"turbotext"})
-"""Providers whose services fetch the photos from us."""
 _ABOUT_THE_KEY = {
     BadKey: "is refused by the service",
     OutOfCredit: "has no money left at the service",
@@ -75,7 +73,7 @@ class _Provider:
                 yield f"{setup.home.secrets_file}: keys.{name}: {self._no_key(str(reason))}"
         except Exception as error:  # noqa: BLE001 (another package's code)
             yield f"{file}: the provider cannot be set up ({error})"
-        if self.used and name in FETCHING:
+        if self.used and getattr(setup.types[name], "needs_public_url", False):
             yield from _address_problem(setup, name, self.used)
 
     def _make(self, keys: tuple[str, ...]) -> Provider:

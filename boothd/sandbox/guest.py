@@ -38,9 +38,11 @@ def compose_guest(seed: int = 1) -> Image.Image:
     return Image.fromarray(make_guest(seed).photo)
 
 
-def write_guest(path: Path, seed: int = 1) -> None:
-    """Write the guest as a JPEG file, with the camera's 4:2:2 colours."""
-    compose_guest(seed).save(path, "JPEG", quality=QUALITY, subsampling="4:2:2")
+def write_guest(path: Path, seed: int = 1) -> Guest:
+    """Write the guest as a JPEG file, with the camera's 4:2:2 colours; returns what went into it."""
+    guest = make_guest(seed)
+    Image.fromarray(guest.photo).save(path, "JPEG", quality=QUALITY, subsampling="4:2:2")
+    return guest
 
 
 def make_guest(seed: int = 1) -> Guest:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from boothd.base.imaging import inspect
 from boothd.booth.slots import load_slots
 from boothd.cli.failed import Failed
 from boothd.cli.rehearsal import KEY, settings_for, wire
@@ -85,17 +86,23 @@ def test_a_new_home_answers_photos_and_each_paid_call_is_shown_and_summed(tmp_pa
     with sandbox("--new", tmp_path / "home") as running:
         home = Home(tmp_path / "home")
         assert (home.path / "guest.jpg").is_file()
+        poster = home.library / "references" / "poster.jpg"
+        assert (inspect(poster, 80_000_000).width, poster.stat().st_mode & 0o777) == (1200, 0o600)
         assert boothd("check", "--offline", "--home", home.path).out == f"all is well with {home.path}\n"
         for name in CLOUD:
             link = next(line for line in running.head.splitlines() if f"/upload/{name}/" in line)
             assert f"boothd send -H {home.path} {home.path}/guest.jpg http://" in link
-        with home.config_file.open("a") as file:
-            file.write("\nlisten: tcp:0:interface=127.0.0.1\n")
+        change(home.config_file, listen="tcp:0:interface=127.0.0.1")
         change(home.secrets_file, upload_password="123456")
         paths = {
             live.id: f"/upload/{live.provider}/{live.number}/{live.slot.key}"
             for live in load_slots(home, {name: provider_type(name) for name in provider_names()}, 80_000_000)
         }
+        book = load_slots(home, {name: provider_type(name) for name in provider_names()}, 80_000_000)
+        for live in book:
+            if live.slot.references:
+                swaps = live.slot.effect == "face-swap"
+                assert live.slot.references == (("poster.jpg",) if swaps else ("evening.jpg",)), live.id
         with Daemon(home.path) as daemon:
             daemon.start()
             assert post(daemon.port, paths["gemini-4"], photo(1)).code == "ok"

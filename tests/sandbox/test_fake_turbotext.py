@@ -163,10 +163,18 @@ async def test_the_accounts_methods(start: Start, public: Public) -> None:
     client = start("turbotext", settings={"more_methods": ["replace_object"]})
     said = (await call(client, "available_api", do="create_queue")).json
     _, result = await polled(client, said["queueid"], "available_api")
+    assert await client.charges() == 0
     names = [method["name"] for method in result["data"]]
     assert {"mix_images", "deepfake_photo", "generate_image2image", "replace_object"} <= set(names)
     assert (await outcome(client, public, "x", "replace_object", what="hat"))["success"] is True
     assert (await call(client, "no_such_method", do="create_queue")).status == 404
+
+
+@asynchronous
+async def test_the_list_of_methods_is_charged_when_that_is_set(start: Start) -> None:
+    client = start("turbotext", settings={"charge_lists": True})
+    await call(client, "available_api", do="create_queue")
+    assert await client.charges() == 1
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from PIL import Image
 
 from boothd.providers.studio.background import find_alpha, replace_background
 from boothd.sandbox.guest import HEIGHT, WIDTH, Guest, compose_guest, make_guest, write_guest
+from boothd.sandbox.poster import compose_poster, write_poster
 from boothd.sandbox.scene import compose_scene
 
 
@@ -22,6 +23,18 @@ def test_one_seed_is_one_picture() -> None:
     assert (np.asarray(compose_guest()) == guest().photo).all()
     assert (make_guest(seed=2).photo != guest().photo).any()
     assert (np.asarray(compose_scene()) == np.asarray(compose_scene())).all()
+
+
+def test_the_poster_shows_the_guest_whole_before_a_dark_stage(tmp_path: Path) -> None:
+    write_poster(tmp_path / "poster.jpg", guest())
+    with Image.open(tmp_path / "poster.jpg") as image:
+        assert (image.format, image.mode, image.size) == ("JPEG", "RGB", (1200, HEIGHT))
+        picture = np.asarray(image).astype(np.float32)
+    face, corner = picture[500:700, 520:680].mean(axis=(0, 1)), picture[400:600, 40:200].mean(axis=(0, 1))
+    assert face[0] > face[1] > face[2] > 100  # skin
+    assert corner.mean() < 90
+    again = np.asarray(compose_poster(guest()))
+    assert (again == np.asarray(compose_poster(guest()))).all()
 
 
 def test_it_is_written_as_a_camera_would(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ MODELS = {
         Model("gemini-3.1-flash-image", "Nano Banana 2", sizes=("512", "1K", "2K", "4K"), ratios=MORE_RATIOS),
         Model("gemini-3.1-flash-lite-image", "Nano Banana 2 Lite", sizes=("1K",)),
         Model("gemini-2.5-flash-image", "Nano Banana", sizes=(), max_pictures=3),
+        Model("gemini-3.8-flash", "Gemini 3.8 Flash", draws=False, max_pictures=900),
         Model("gemini-3-flash", "Gemini 3 Flash", draws=False, max_pictures=900),
         Model("gemini-2.5-flash", "Gemini 2.5 Flash", draws=False, max_pictures=900),
         Model("gemini-embedding-001", "Gemini Embedding 1", draws=False, methods=("embedContent",)),

@@ -40,6 +40,7 @@ class TurbotextSettings(CommonSettings):
     max_body: int = Field(1 << 20, gt=0, description="bytes of a request; above it 413")
     pending: int = Field(1, ge=0, description="polls that are answered with action=reconnect unless the prompt says")
     more_methods: tuple[str, ...] = Field((), description="methods beyond the documented ones, with mix_images' fields")
+    charge_lists: bool = Field(False, description="available_api is charged as every queue entry is")
     soft_errors: bool = Field(False, description="errors come with HTTP 200 and success: false")
 
 
@@ -151,6 +152,11 @@ class Turbotext(Fake):
             self.clock.seconds(),
         )
         return await self.perform(work, words, partial(self._created, task))
+
+    async def charge(self, work: Work) -> None:
+        """A list of methods costs only where the settings say so."""
+        if work.model != AVAILABLE or self.settings.charge_lists:
+            await super().charge(work)
 
     async def _created(self, task: Task) -> Answer:
         words = task.words
