@@ -1,7 +1,7 @@
 """The languages of the pages: texts from catalogues, numbers and dates as each language writes them."""
 
 import gettext
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from io import BytesIO
@@ -10,6 +10,7 @@ from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_datetime, format_time
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal
@@ -22,6 +23,11 @@ SOURCE = "en"
 _WRITTEN_AS = {"en": "en_GB"}
 """Whose numbers and dates; day before month."""
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+def N_(text: str) -> str:
+    """Marks a text that a catalogue has, where it stands outside templates; it is translated where it is shown."""
+    return text
 
 
 class Language:
@@ -65,13 +71,13 @@ class Language:
 
 
 class Languages:
-    """Those that there is a catalogue for in `folder`, and the source's. Raises OSError, ValueError for a broken one."""
+    """Those that `folder` has catalogues for, `<code>/LC_MESSAGES/*.po`, and the source's. Raises OSError, PoFileError."""
 
     def __init__(self, folder: Path) -> None:
         found = {SOURCE: Language(SOURCE, gettext.NullTranslations())}
-        for catalogue in sorted(folder.glob("*/LC_MESSAGES/boothd.po")):
-            code = catalogue.parents[1].name
-            found[code] = Language(code, _read(catalogue, code))
+        for language in sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []:
+            catalogues = sorted((language / "LC_MESSAGES").glob("*.po"))
+            found[language.name] = Language(language.name, _read(catalogues, language.name))
         self._found = found
 
     def __iter__(self) -> Any:
@@ -90,10 +96,15 @@ class Languages:
         return self._found[accepted.best_match(list(self._found), SOURCE) or SOURCE]
 
 
-def _read(file: Path, code: str) -> gettext.GNUTranslations:
-    """Compiled in memory, so that no compiled file need be kept beside its source."""
+def _read(files: Sequence[Path], code: str) -> gettext.GNUTranslations:
+    """One catalogue of a room's each, compiled in memory, so that no compiled file need be kept beside its source."""
+    whole = Catalog(locale=code)
+    for file in files:
+        with file.open("rb") as source:
+            for message in read_po(source, locale=code, abort_invalid=True):
+                if message.id:
+                    whole[message.id] = message
     compiled = BytesIO()
-    with file.open("rb") as source:
-        write_mo(compiled, read_po(source, locale=code, abort_invalid=True))
+    write_mo(compiled, whole)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)

@@ -68,6 +68,8 @@ class Pages:
 
     def __init__(self, assets: Path) -> None:
         self.static = StaticFiles(assets / "static")
+        self.navigation: list[tuple[str, str]] = []
+        """Address and (translatable) name of each entry of the menu; rooms add theirs before the first page is shown."""
         self.languages = Languages(assets / "locale")
         loader = FileSystemLoader(assets / "templates")
         self._environments = {language.code: self._environment(loader, language) for language in self.languages}
@@ -100,7 +102,9 @@ class Pages:
         environment.install_gettext_translations(language.texts, newstyle=True)  # type: ignore[attr-defined]
         environment.filters.update(language.filters)
         others = [each for each in self.languages if each is not language]
-        environment.globals.update(static=self.static.url, language=language, other_languages=others)
+        environment.globals.update(
+            static=self.static.url, language=language, other_languages=others, navigation=self.navigation
+        )
         return environment
 
     async def _switch(self, request: Any) -> Reply:

@@ -11,6 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
+import boothd
 from boothd.base.assets import assets
 from boothd.http import Pages
 from boothd.http.languages import Languages
@@ -59,17 +60,24 @@ def test_each_language_is_offered_under_its_own_name(languages: Languages) -> No
     assert {each.code: each.name for each in languages} == {"en": "English", "ru": "Русский"}
 
 
-def texts_of_the_templates() -> set[Any]:
-    return {found[2] for found in extract_from_dir(str(WEB / "templates"), METHODS, OPTIONS)}
+def all_texts() -> set[Any]:
+    """Of the templates, and those that modules mark."""
+    found = list(extract_from_dir(str(WEB / "templates"), METHODS, OPTIONS))
+    found += extract_from_dir(str(Path(boothd.__file__).parent), [("**.py", "python")], keywords={"N_": None})
+    return {each[2] for each in found}
 
 
-@pytest.mark.parametrize("file", sorted(WEB.glob("locale/*/LC_MESSAGES/boothd.po")), ids=lambda path: path.parts[-3])
-def test_every_text_of_the_templates_is_translated_and_no_translation_is_left_over(file: Path) -> None:
-    with file.open("rb") as source:
-        catalogue: Catalog = read_po(source, abort_invalid=True)
-    translated = {message.id for message in catalogue if message.id and not message.fuzzy and filled(message.string)}
-    assert translated == texts_of_the_templates()
-    assert not [error for message in catalogue for error in message.check(catalogue)]
+@pytest.mark.parametrize("folder", sorted(WEB.glob("locale/*/LC_MESSAGES")), ids=lambda path: path.parts[-2])
+def test_every_text_is_translated_and_no_translation_is_left_over(folder: Path) -> None:
+    translated: set[Any] = set()
+    for file in folder.glob("*.po"):
+        with file.open("rb") as source:
+            catalogue: Catalog = read_po(source, abort_invalid=True)
+        translated |= {
+            message.id for message in catalogue if message.id and not message.fuzzy and filled(message.string)
+        }
+        assert not [error for message in catalogue for error in message.check(catalogue)]
+    assert translated == all_texts()
 
 
 def filled(translation: Any) -> bool:
