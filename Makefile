@@ -38,7 +38,7 @@ lint: $(VENV)/.test
 test: $(VENV)/.test
 	@.ci/debian-packages
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile $(PYTEST_ARGS)
 
 bench: $(VENV)/.test
 	$(BIN)/python -m tests.bench $(BENCH_ARGS)
