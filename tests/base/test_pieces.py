@@ -144,8 +144,9 @@ async def test_cancelling_a_request_ends_the_reading(server: Server, disk: Noted
         await sending
     calls = disk.calls
     disk.may_go.set()
+    await until(lambda: disk.calls > calls)  # closing the file
     await until(lambda: str(tmp_path / "photo") not in fd_paths())
     for _ in range(5):
         await a_turn()
-    assert disk.calls == calls + 1  # closing the file
+    assert disk.calls == calls + 1
     assert server.sink.bodies == []
