@@ -228,6 +228,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         clock,
         random,
         reserve_s=daemon.budget.reserve,
+        left_out=live.left_out,
     )
     desk = Desk(spool, engine, pictures, clock, lambda: live.now.daemon, lambda: live.now.book)
     counter = Counter(desk, stats, lambda: live.now.secrets.upload_password)

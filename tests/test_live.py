@@ -249,7 +249,7 @@ def test_a_reference_picture_that_changes_changes_the_preset(etc: Etc) -> None:
 # --- providers -----------------------------------------------------------------------------------------------------------
 
 
-def test_new_settings_keep_queue_and_breaker(etc: Etc) -> None:
+def test_new_settings_keep_the_queue_and_lift_a_pause(etc: Etc) -> None:
     live = etc.open()
     service = live.services["studio"]
     service.turns.taken = 1
@@ -263,7 +263,7 @@ def test_new_settings_keep_queue_and_breaker(etc: Etc) -> None:
     etc.change(etc.home.provider_file("studio"))
     assert live.services["studio"] is service
     assert (service.turns.size, service.turns.taken) == (7, 1)
-    assert service.breaker.state.value == "open"
+    assert service.breaker.state.value == "closed"
     assert service.provider is not before
 
 

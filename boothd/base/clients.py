@@ -93,6 +93,11 @@ class Clients:
         return self._roots[key]
 
 
+def check_bundle(ca_bundle: Path) -> None:
+    """Raise BadBundle when the file cannot be used. Blocks."""
+    _certificates(ca_bundle)
+
+
 def _key(ca_bundle: Path | None) -> tuple[Path, int] | None:
     """A bundle that has been changed is another one."""
     if ca_bundle is None:

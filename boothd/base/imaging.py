@@ -72,6 +72,11 @@ def known_format(head: bytes) -> str:
     return found
 
 
+TAIL = 1 << 20
+"""Bytes at a file's end in which the end of the picture is looked for."""
+_ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
+
+
 @dataclass(frozen=True, slots=True)
 class Measures:
     """What a picture's header says. width, height: pixels as stored; orientation: EXIF, 1 to 8."""
@@ -83,7 +88,7 @@ class Measures:
 
 
 def inspect(path: Path, max_pixels: int) -> Measures:
-    """Read a picture's header without decoding it.
+    """Read a picture's header; it is decoded only when its end is missing, to see whether it is cut short.
 
     Raises NotAPicture, UnlistedFormat, TooManyPixels (more than `max_pixels`, all frames of a file counted once)."""
     with path.open("rb") as file:
@@ -94,7 +99,25 @@ def inspect(path: Path, max_pixels: int) -> Measures:
             raise TooManyPixels(
                 f"The picture has {width}×{height} pixels; boothd takes at most {max_pixels / 1e6:.0f} megapixels."
             )
-        return Measures(form, width, height, _orientation(image))
+        measures = Measures(form, width, height, _orientation(image))
+        if not _has_end(path, form):
+            _check_whole(image)
+        return measures
+
+
+def _has_end(path: Path, form: str) -> bool:
+    """Whether a picture's last part is there; cameras write more of their own behind it."""
+    with path.open("rb") as file:
+        size = file.seek(0, 2)
+        file.seek(max(0, size - TAIL))
+        return _ENDS.get(form, b"") in file.read()
+
+
+def _check_whole(image: Image.Image) -> None:
+    """Decode, a JPEG at an eighth of its size. Raises NotAPicture."""
+    image.draft("RGB", (max(1, image.width // 8), max(1, image.height // 8)))
+    with _decoding("The picture is broken or cut short."):
+        image.load()
 
 
 def load_rgb(path: Path) -> Image.Image:

@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from boothd.base.clock import Clock
-from boothd.base.errors import BadKey, BadRequest, OutOfCredit, Refused, Unavailable, WorkError
+from boothd.base.errors import BadAnswer, BadKey, BadRequest, Charged, OutOfCredit, Refused, Unavailable, WorkError
 
-_SAYS_NOTHING = (Refused, BadRequest)  # about the photo or the slot, not about the provider
 _HOPELESS = (BadKey, OutOfCredit)  # no second try will change it
 
 
@@ -21,6 +20,13 @@ class Paused(Unavailable):
     """The service failed again and again and is left alone for a while."""
 
     code, retry = "paused", False  # waiting here would cost the booth its answer; the slot's chain goes on at once
+
+
+def _says_nothing(error: WorkError) -> bool:
+    """Whether an error tells of the photo or the slot, not of the provider. A service that charges for an answer without a
+    picture was there and has worked."""
+    worked = isinstance(error, BadAnswer) and error.charged is Charged.YES
+    return worked or isinstance(error, Refused | BadRequest)
 
 
 class Breaker:
@@ -49,16 +55,18 @@ class Breaker:
             raise Paused(f"Paused after {self.reason}; tried again in {left:.0f} s.", retry_after_s=left)
 
     @contextmanager
-    def watch(self) -> Iterator[None]:
-        """Learn from the call in the block. Raises Paused instead when no photo may pass."""
+    def watch(self, *, again: bool = False) -> Iterator[None]:
+        """Learn from the call in the block. Raises Paused instead when no photo may pass.
+
+        again: it is a further try for the same photo, whose failure has been counted: photos count, not calls."""
         self.check()
         probe = self.state is BreakerState.HALF_OPEN
         self._probing = self._probing or probe
         try:
             yield
         except WorkError as error:
-            if not isinstance(error, _SAYS_NOTHING):
-                self._failed(error, probe)
+            if not _says_nothing(error):
+                self._failed(error, probe, again)
             elif probe:
                 self._close()  # it answered, so it is there
             raise
@@ -68,8 +76,12 @@ class Breaker:
             if probe:
                 self._probing = False
 
-    def _failed(self, error: WorkError, probe: bool) -> None:
-        self._in_a_row += 1
+    def forgive(self) -> None:
+        """Let photos pass: what stood in the way (a key, an address) has been changed."""
+        self._close()
+
+    def _failed(self, error: WorkError, probe: bool, again: bool) -> None:
+        self._in_a_row += not again
         if probe or isinstance(error, _HOPELESS) or self._in_a_row >= self.failures:
             self.reason = f"“{error.message}”"
             self._open_until = self._clock.seconds() + self.pause_s

@@ -1,5 +1,6 @@
 """One job from accepted to outcome: an answer that exists, one on its way, or a flight; then the slot's chain."""
 
+from collections.abc import Mapping
 from random import Random
 from typing import Literal
 
@@ -23,13 +24,19 @@ FALLBACK_S = 6.0
 """What is kept back of the budget for each further provider of a chain."""
 
 
+class LeftOut(WorkError):
+    """The service is not set up, mostly for lack of a key. The status page says why."""
+
+    code = "left-out"
+
+
 class _Gone(Exception):
     """A result that was known is not on the disk any more."""
 
 
 class Engine:
     """services: the providers that work, by name; looked up anew for every photo. reserve_s: of every budget, for checking,
-    encoding and the reply."""
+    encoding and the reply. left_out: the providers that cannot work, with the reason."""
 
     def __init__(
         self,
@@ -42,8 +49,10 @@ class Engine:
         random: Random,
         *,
         reserve_s: float,
+        left_out: Mapping[str, str],
     ) -> None:
         self._spool, self._index, self.services, self._attempts = spool, index, services, attempts
+        self._left_out = left_out
         self._pictures, self._clock, self._random = pictures, clock, random
         self.reserve_s = reserve_s
         self._background = Background()
@@ -117,7 +126,8 @@ class Engine:
     def _service(self, preset: Preset) -> Service:
         service = self.services.get(preset.provider)
         if service is None:
-            raise BadRequest(f"{preset.provider} is not configured.")
+            reason = self._left_out.get(preset.provider, "it is not set up")
+            raise LeftOut(f"{preset.provider} is left out: {reason}.")
         if preset.effect not in {effect.name for effect in service.provider.effects}:
             raise BadRequest(f"{preset.provider} has no effect called {preset.effect!r}.")
         return service

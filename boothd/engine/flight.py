@@ -11,6 +11,7 @@ from boothd.base.budget import Budget
 from boothd.base.clock import Clock
 from boothd.base.errors import BoothdError, Charged, OutOfTime, WorkError
 from boothd.engine.attempt import Attempts, Resumption
+from boothd.engine.breaker import Paused
 from boothd.engine.directing import Directing
 from boothd.engine.ledger import Part
 from boothd.engine.order import Order
@@ -171,11 +172,15 @@ class Flight:
 
     async def _attempt_until_it_succeeds(self) -> Kept:
         failures = 0
+        failed: WorkError | None = None
         while True:
             try:
-                return await self._attempt()
+                return await self._attempt(again=failed is not None)
+            except Paused as paused:
+                # What happened to this photo says more than that its service is paused by now.
+                raise failed or paused from None
             except WorkError as error:
-                failures += 1
+                failures, failed = failures + 1, error
                 pause_s = self._pause_s(error, failures)
                 if pause_s is None:
                     raise
@@ -189,7 +194,7 @@ class Flight:
             self._waited_s += pause_s
             await self._clock.sleep(pause_s)
 
-    async def _attempt(self) -> Kept:
+    async def _attempt(self, *, again: bool) -> Kept:
         if self._resumption is not None:
             return await self._resume(self._resumption)
         service, tally = self._service, self._order.tally
@@ -200,7 +205,7 @@ class Flight:
             self._waited_s += self._clock.seconds() - asked_s
             self._check()
             self._check_time()
-            with service.breaker.watch(), tally.calling(service.paid), service.spending.calling():
+            with service.breaker.watch(again=again), tally.calling(service.paid), service.spending.calling():
                 announced = await self._attempts.announce(self._order, self._part)
                 # From here on it may cost; who left before has cost nothing.
                 self._on_its_way = service.paid

@@ -25,6 +25,7 @@ class Service:
         self.turns.size = settings.concurrency
         self.turns.admit()
         self.breaker.failures, self.breaker.pause_s = settings.breaker_failures, settings.breaker_pause_s
+        self.breaker.forgive()
         self.spending.price, self.spending.budget = settings.price, settings.daily_budget
 
     @property

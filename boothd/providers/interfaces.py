@@ -17,6 +17,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from boothd.base.budget import Budget
+from boothd.base.clients import BadBundle, check_bundle
 from boothd.base.imaging import OutputFormat
 from boothd.base.photo import Photo
 from boothd.providers.tools import Tools
@@ -57,6 +58,16 @@ class CloudSettings(ProviderSettings):
         if url and not re.fullmatch(r"https?://[^/\s@?#]+(/[^\s?#]*)?", url):
             raise ValueError(f"{url!r} is not an address; write it like https://api.example.com/v1")
         return url.rstrip("/")
+
+    @field_validator("ca_bundle")
+    @classmethod
+    def _usable(cls, bundle: Path | None) -> Path | None:
+        if bundle is not None:
+            try:
+                check_bundle(bundle)
+            except BadBundle as error:
+                raise ValueError(str(error)) from None
+        return bundle
 
 
 @dataclass(frozen=True, slots=True)

@@ -205,9 +205,26 @@ def test_as_many_pixels_as_are_taken_are_taken(keep: Keep) -> None:
         imaging.inspect(path, 4999)
 
 
-def test_inspecting_decodes_nothing(keep: Keep) -> None:
-    whole = encoded(Image.effect_noise((300, 200), 50).convert("RGB"), "PNG")
-    assert imaging.inspect(keep(whole[:200]), MANY) == imaging.Measures("PNG", 300, 200, 1)
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+def test_a_picture_that_is_cut_short_is_none(keep: Keep, form: str) -> None:
+    whole = encoded(Image.effect_noise((300, 200), 50).convert("RGB"), form)
+    with pytest.raises(NotAPicture, match="cut short"):
+        imaging.inspect(keep(whole[: len(whole) // 2]), MANY)
+
+
+@pytest.mark.parametrize("form", ["JPEG", "PNG"])
+@pytest.mark.parametrize("more", [0, 1000, 3 << 20])
+def test_whatever_a_camera_writes_behind_a_picture_does_no_harm(keep: Keep, form: str, more: int) -> None:
+    whole = encoded(Image.effect_noise((300, 200), 50).convert("RGB"), form)
+    assert imaging.inspect(keep(whole + bytes(more)), MANY) == imaging.Measures(form, 300, 200, 1)
+
+
+def test_a_picture_whose_end_is_there_is_not_decoded(keep: Keep) -> None:
+    whole = encoded(Image.effect_noise((300, 200), 50).convert("RGB"), "JPEG")
+    broken = whole[: len(whole) // 2] + b"\xff\xc0\x00\x02" + b"\xff\xd9"
+    assert imaging.inspect(keep(broken), MANY) == imaging.Measures("JPEG", 300, 200, 1)
+    with pytest.raises(NotAPicture):
+        imaging.load_rgb(keep(broken))
 
 
 @pytest.mark.parametrize("at_the_end", [False, True])

@@ -291,6 +291,7 @@ class Booth:
             self.clock,
             Random(1),
             reserve_s=self.config.budget.reserve,
+            left_out={},
         )
         self.desk = Desk(self.spool, self.engine, pictures, self.clock, lambda: self.config, lambda: self.slots)
         self.password = PASSWORD

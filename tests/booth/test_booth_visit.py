@@ -133,11 +133,22 @@ def test_an_upright_jpeg_or_png_is_sent_as_it_came(open_booth: OpenBooth, form: 
 def test_a_photo_that_cannot_be_turned_is_filed_with_the_reason(open_booth: OpenBooth) -> None:
     booth = open_booth()
     photo = rotated(6, (1200, 800))
-    guest = booth.send(photo[: len(photo) // 2])
+    guest = booth.send(
+        photo[: len(photo) // 2] + b"\xff\xc0\x00\x02" + b"\xff\xd9"
+    )  # its end is there, its middle broken
     assert guest.error.status == 502
     _, entries = booth.only_job(State.TRASH)
     assert last(entries, Finished).code == "failed"
     assert "cut short" in last(entries, Finished).reason
+
+
+def test_a_photo_that_is_cut_short_is_refused_before_anybody_is_asked(open_booth: OpenBooth) -> None:
+    booth = open_booth()
+    photo = picture(size=(1200, 800))
+    guest = booth.send(photo[: len(photo) // 2])
+    assert (guest.error.status, guest.error.code) == (415, "not-a-picture")
+    assert "cut short" in guest.error.message
+    assert not booth.provider.calls
 
 
 @pytest.mark.parametrize(

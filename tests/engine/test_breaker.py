@@ -13,6 +13,7 @@ from boothd.base.errors import (
     BadKey,
     BadRequest,
     Busy,
+    Charged,
     DiskFull,
     OutOfCredit,
     OutOfTime,
@@ -34,8 +35,8 @@ class Watched:
         self.breaker = Breaker(Clock(self.time, lambda: self.wall), 3, 30)
         self.calls = 0
 
-    def call(self, error: BaseException | None = None) -> None:
-        with self.breaker.watch():
+    def call(self, error: BaseException | None = None, *, again: bool = False) -> None:
+        with self.breaker.watch(again=again):
             self.calls += 1
             if error is not None:
                 raise error
@@ -63,6 +64,26 @@ def watched() -> Watched:
 def test_it_opens_after_so_many_failures_in_a_row(watched: Watched, error: type[WorkError]) -> None:
     assert watched.fails(error(), error()).state is CLOSED
     assert watched.fails(error()).state is OPEN
+
+
+def test_the_tries_for_one_photo_count_once(watched: Watched) -> None:
+    for again in (False, True, True, True):
+        with suppress(Busy):
+            watched.call(Busy(), again=again)
+    assert watched.state is CLOSED
+    assert watched.fails(Busy(), Busy()).state is OPEN
+
+
+def test_a_charged_answer_without_a_picture_says_nothing_of_the_service(watched: Watched) -> None:
+    """It was there and has worked; the photo or its prompt is at fault."""
+    paid = BadAnswer(charged=Charged.YES)
+    assert watched.fails(paid, paid, paid, paid).state is CLOSED
+
+
+def test_what_stood_in_the_way_was_changed_so_photos_pass_at_once(watched: Watched) -> None:
+    watched.fails(BadKey()).breaker.forgive()
+    watched.call()
+    assert watched.state is CLOSED
 
 
 def test_a_success_begins_the_count_anew(watched: Watched) -> None:

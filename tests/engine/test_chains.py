@@ -4,7 +4,7 @@ import pytest
 import pytest_twisted
 
 from boothd.base.errors import BadRequest, OutOfTime, Refused, Unavailable, WorkError
-from boothd.engine.engine import FALLBACK_S
+from boothd.engine.engine import FALLBACK_S, LeftOut
 from boothd.engine.flight import PaidAttemptsUsedUp
 from boothd.engine.order import ORIGINAL
 from boothd.spool.journal import Attempt, FellBack, Result
@@ -63,7 +63,7 @@ async def test_a_provider_that_is_not_there_is_passed_over(world: World) -> None
     world.provides(Fake().then(answers))
     order = await world.order(1, *CHAIN)
     assert (await world.engine.run(order)).fallbacks == ("paid",)
-    assert entries_of(order.job, FellBack)[0].code == BadRequest.code
+    assert entries_of(order.job, FellBack)[0].code == LeftOut.code
 
 
 @pytest_twisted.ensureDeferred

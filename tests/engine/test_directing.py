@@ -21,6 +21,7 @@ from boothd.base.errors import (
 )
 from boothd.engine.attempt import Resumption
 from boothd.engine.breaker import Paused
+from boothd.engine.engine import LeftOut
 from boothd.engine.flight import PaidAttemptsUsedUp
 from boothd.spool.journal import Attempt, AttemptEnded, Undirected
 from tests.support.engine import RESERVE_S, World, begin, entries_of, kinds, preset, until
@@ -236,7 +237,7 @@ async def test_what_cannot_be_rendered_is_not_directed(world: World) -> None:
 @pytest_twisted.ensureDeferred
 async def test_who_is_not_configured_is_named(world: World, missing: str) -> None:
     world.provides(PaidFake() if missing == "director" else Director())
-    with pytest.raises(BadRequest, match=f"{missing} is not configured"):
+    with pytest.raises(LeftOut, match=f"{missing} is left out: it is not set up"):
         await world.engine.run(await world.order(1, directed()))
 
 

@@ -140,6 +140,16 @@ async def test_a_paused_provider_is_not_called(world: World) -> None:
     assert (len(fake.calls), kinds(order.job)) == (1, ["received"])
 
 
+@pytest_twisted.ensureDeferred
+async def test_a_photo_is_told_its_own_failure_and_not_the_pause_that_followed(world: World) -> None:
+    world.provides(Fake().then(fails(Busy())), breaker_failures=1)
+    running = world.run(await world.order(1))
+    while not running.called:
+        await world.pass_time(1)
+    with pytest.raises(Busy):
+        await running
+
+
 # --- the budget ------------------------------------------------------------------------------------------------------
 
 

@@ -128,7 +128,9 @@ class World:
         index, services = ResultIndex(), dict[str, Service]()
         attempts = Attempts(spool, index, picture_threads, clock, lambda: 10_000_000)
         random = Random(1)
-        engine = Engine(spool, index, services, attempts, picture_threads, clock, random, reserve_s=RESERVE_S)
+        engine = Engine(
+            spool, index, services, attempts, picture_threads, clock, random, reserve_s=RESERVE_S, left_out={}
+        )
         return cls(time, clock, spool, disk, disk_threads, picture_threads, index, services, engine, wall, spent)
 
     async def close(self) -> None:
