@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from boothd.cli.homes import find_home, runs
+from boothd.cli.notes import NOTE
 from boothd.cli.port import port_problem
 from boothd.config import ConfigError, DaemonConfig, Home, Secrets, read_daemon_config, read_secrets
 
@@ -16,17 +17,18 @@ from boothd.config import ConfigError, DaemonConfig, Home, Secrets, read_daemon_
 def run(args: argparse.Namespace) -> int:
     home = find_home(args.home)
     found = 0
-    for problem in problems(home, offline=args.offline):
-        print(problem)
-        found += 1
+    for line in problems(home, offline=args.offline):
+        print(line)
+        found += not line.startswith(NOTE)
     if not found:
         print(f"all is well with {home.path}")
     return 1 if found else 0
 
 
 def problems(home: Home, *, offline: bool = False) -> Iterator[str]:
-    """One line for each thing that would not work. Blocks, and runs the reactor; changes nothing that stays.
+    """One line for each thing that would not work, and, begun with NOTE, for each that may not work as it is meant.
 
+    Blocks, and runs the reactor; changes nothing that stays.
     offline: the services are not asked."""
     yield from _folders(home)
     yield from _modes(home)

@@ -9,8 +9,8 @@ from pathlib import Path
 from boothd.base.assets import assets
 from boothd.cli.failed import Failed
 from boothd.cli.homes import is_home, new_home
-from boothd.cli.secretsfile import new_password, write_secrets
 from boothd.config import Home
+from boothd.secrets_file import new_password, write_secrets
 
 _CHECKOUT = "etc/defaults/boothd.yaml"
 _KEY = re.compile(r"\bNEW-KEY\b")

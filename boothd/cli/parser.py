@@ -1,6 +1,7 @@
 """The commands and their options, with the texts of `--help`."""
 
 import argparse
+import math
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -75,7 +76,8 @@ def _check(commands: Any) -> None:
         "say what would not work",
         "Look at everything that the daemon needs: directories, file modes, configuration, slots, reference pictures, the "
         "port, free space, logins; and ask the providers' services, free of charge, whether they take the API keys and "
-        "have the models. One line for each thing that would not work, and exit status 1. Changes nothing.",
+        "have the models. One line for each thing that would not work, and exit status 1; what is only a "
+        "note begins with “note:”. Changes nothing.",
     )
     parser.add_argument("--offline", action="store_true", help="ask no service")
 
@@ -100,7 +102,7 @@ def _link(commands: Any) -> None:
     )
     _listen(parser)
     parser.add_argument("provider", metavar="PROVIDER", help="studio, …")
-    parser.add_argument("slot", metavar="SLOT", type=int, help="1 to 20")
+    parser.add_argument("slot", metavar="SLOT", type=_slot_number, help="1 to 20")
 
 
 def _send(commands: Any) -> None:
@@ -147,7 +149,7 @@ def _demo(commands: Any) -> None:
         home=False,
     )
     parser.add_argument("--once", action="store_true", help="end after the picture")
-    parser.add_argument("--port", type=int, metavar="N", help="where to listen (8000, or a free one)")
+    parser.add_argument("--port", type=_one_port, metavar="N", help="where to listen (8000, or a free one)")
     parser.add_argument(
         "--out", type=Path, default=Path("demo-out"), metavar="DIR", help="for the pictures (%(default)s)"
     )
@@ -159,15 +161,14 @@ def _sandbox(commands: Any) -> None:
         "sandbox",
         "rehearse without keys: fake services on this machine",
         "Run fake services of all cloud providers in one process, until Ctrl-C, and show every call that would have cost "
-        "money. Without --new and --home it prints the configuration that a home needs to use them.",
+        "money. Without --new and --home it prints the configuration that a home needs to use them. With --home only the "
+        "lines of the fakes are changed.",
         home=False,
     )
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--new", type=Path, metavar="DIR", help="make a home for rehearsals, and wire it to the fakes")
     which.add_argument("-H", "--home", type=Path, metavar="DIR", help="wire this home to the fakes")
-    parser.add_argument(
-        "--force", action="store_true", help="with --home: replace settings and keys of the real services"
-    )
+    parser.add_argument("--force", action="store_true", help="with --home: replace addresses and keys of real services")
     parser.add_argument(
         "--port", type=_port, default=9101, metavar="N", help="the first of four ports (%(default)s); 0: free ones"
     )
@@ -203,30 +204,56 @@ def _endpoint(text: str) -> str:
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    value = _number(text)
     if not 0 < value <= 3600:
-        raise argparse.ArgumentTypeError("more than 0, at most 3600")
+        raise argparse.ArgumentTypeError(f"{text} is not a time; say seconds, more than 0 and at most 3600")
     return value
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65_532:
-        raise argparse.ArgumentTypeError("0 to 65532")
-    return value
+    return _whole(text, "the first of four ports", 0, 65_532)
+
+
+def _one_port(text: str) -> int:
+    return _whole(text, "a port", 0, 65_535)
+
+
+def _slot_number(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is not a slot's number; say 1 to 20") from None
 
 
 def _latency(text: str) -> tuple[float, float]:
     """Mean and standard deviation."""
     least, _, most = text.partition("-")
-    low, high = float(least), float(most or least)
+    low, high = _number(least), _number(most or least)
     if not 0 <= low <= high <= 3600:
-        raise argparse.ArgumentTypeError("seconds, 12 or 5-20")
+        raise argparse.ArgumentTypeError(f"{text} is not a time; say seconds: 12, or 5-20 for about so many")
     return (low + high) / 2, (high - low) / 4
 
 
 def _share(text: str) -> float:
-    value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    value = _number(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError("0% to 100%")
+        raise argparse.ArgumentTypeError(f"{text} is not a share; say 0% to 100%, or 0 to 1")
+    return value
+
+
+def _number(text: str) -> float:
+    """NaN, which is within no bounds, for what is none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _whole(text: str, what: str, least: int, most: int) -> int:
+    try:
+        value = int(text)
+    except ValueError:
+        value = least - 1
+    if not least <= value <= most:
+        raise argparse.ArgumentTypeError(f"{text} is not {what}; say {least} to {most}")
     return value

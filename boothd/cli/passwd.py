@@ -7,8 +7,8 @@ from typing import Any
 
 from boothd.cli.failed import Failed
 from boothd.cli.homes import find_home
-from boothd.cli.secretsfile import new_password, write_secrets
 from boothd.config import Home, Secrets, parse, read_yaml
+from boothd.secrets_file import change_secrets, new_password
 
 
 def run(args: argparse.Namespace) -> int:
@@ -18,9 +18,8 @@ def run(args: argparse.Namespace) -> int:
     parse(Secrets, content, file)  # what is broken is not rewritten
     whose = None if args.upload else _operator(home, content, args.operator)
     password = _new_password(args, "upload password" if whose is None else f"password of {whose}")
-    _set(content, whose, password)
     try:
-        write_secrets(file, content)
+        change_secrets(file, lambda content: _set(content, whose, password))
     except OSError as error:
         raise Failed(f"{file} cannot be written: {error.strerror}") from None
     if args.generate:

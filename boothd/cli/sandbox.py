@@ -17,8 +17,9 @@ from boothd.cli.link import upload_link
 from boothd.cli.port import free_port
 from boothd.cli.reactor import asyncio_reactor
 from boothd.cli.reactor import run as run_reactor
-from boothd.cli.rehearsal import KEY, own_address, settings_for, show_person, wire
+from boothd.cli.rehearsal import KEY, listen_at, own_address, settings_for, show_person, wire
 from boothd.cli.takings import Takings
+from boothd.cli.undo import nothing_left_on_failure
 from boothd.config import Home
 from boothd.sandbox.fakes import FAKES, Running, start_fake
 from boothd.sandbox.fakes.words import help_text
@@ -40,12 +41,26 @@ def run(args: argparse.Namespace) -> int:
     home = None if args.home is None else find_home(args.home)
     logs.begin(sys.stderr, "warn")
     takings = Takings()
+    if home is not None:
+        _refuse_taken(args.port)
     try:
         run_reactor(asyncio_reactor(), lambda: _serve(args, home, takings))
     except KeyboardInterrupt:
         pass  # that is how it ends
+    except OSError as error:
+        raise Failed(f"{error.filename or args.new or args.home}: {error.strerror or error}") from None
     print("\n" + takings.sum())
     return 0
+
+
+def _refuse_taken(first: int) -> None:
+    """A home is not wired to other ports than was said: what has them may be the sandbox that it is wired to. Raises Failed."""
+    for port in range(first, first + len(ORDER)) if first else ():
+        if free_port(port) != port:
+            raise Failed(
+                f"port {port} is taken (by another boothd sandbox?), so nothing was changed; end what listens there, "
+                "or say --port N for the ports from N on"
+            )
 
 
 async def _serve(args: argparse.Namespace, home: Home | None, takings: Takings) -> None:
@@ -54,11 +69,16 @@ async def _serve(args: argparse.Namespace, home: Home | None, takings: Takings) 
     running: dict[str, Running] = {}
     try:
         for place, name in enumerate(ORDER):
-            port = free_port(args.port + place if args.port else 0)
+            wanted = args.port + place if args.port else 0
+            port = free_port(wanted) if wanted else 0
             running[name] = start_fake(asyncio_reactor(), FAKES[name], port=port, settings=settings)
+            if port != wanted:
+                print(f"Port {wanted} is taken; {name} is at port {port} instead.")
         urls = {name: each.url for name, each in running.items()}
         if args.new is not None:
-            print(_new(args.new.absolute(), urls))
+            with nothing_left_on_failure(args.new.absolute()):
+                made = _new(args.new.absolute(), urls)
+            print(made)
         elif home is not None:
             print(_wired(home, urls, force=args.force))
         else:
@@ -78,8 +98,7 @@ def _new(path: Path, urls: Mapping[str, str]) -> str:
     made: NewHome = make_home(path)
     port = free_port(_DAEMON_PORT)
     if port != _DAEMON_PORT:
-        with made.home.config_file.open("a", encoding="utf-8") as file:
-            file.write(f"\nlisten: tcp:{port}\n")
+        listen_at(made.home, port)
     wire(made.home, urls, force=True)
     guest = write_guest(path / "guest.jpg")
     write_poster(made.home.library / "references" / POSTER, guest)

@@ -27,9 +27,11 @@ def run(args: argparse.Namespace) -> int:
         print(f"job {answered.job}")
     if answered.stages:
         print(", ".join(f"{name} {ms:.0f} ms" for name, ms in answered.stages))
-    for header, said in (("x-boothd-cached", "known already, not made again"), ("x-boothd-fell-back", "fell back")):
-        if header in answered.headers:
-            print(f"{said}: {answered.headers[header]}" if header.endswith("back") else said)
+    if "x-boothd-cached" in answered.headers:
+        print("known already, not made again")
+    if "x-boothd-fell-back" in answered.headers:
+        maker = answered.headers.get("x-boothd-made-by")
+        print(f"fell back: {answered.headers['x-boothd-fell-back']}" + (f"; made by {maker}" if maker else ""))
     print(out)
     return 0
 

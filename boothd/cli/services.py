@@ -1,6 +1,6 @@
 """What would not work with the providers' services: keys, accounts, models, addresses."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
 from pathlib import Path
@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 
 from boothd.base.errors import BadKey, Busy, OutOfCredit, OutOfTime
 from boothd.cli.asking import LIMIT_S, Question, Told, ask_all, questions
+from boothd.cli.notes import budget_notes, no_list_note
 from boothd.cli.reactor import Workshop, run
 from boothd.cli.setup import Setup
 from boothd.cli.uses import Use, place_of_keys, slot_names, uses, variable
 from boothd.providers.interfaces import NotConfigured, Provider
 
+_BLIND = "cannot see photos"
+"""In an offer's note: a model that takes no pictures."""
 _ABOUT_THE_KEY = {
     BadKey: "is refused by the service",
     OutOfCredit: "has no money left at the service",
@@ -22,7 +25,9 @@ _ABOUT_THE_KEY = {
 
 
 def service_problems(setup: Setup, *, offline: bool) -> Iterator[str]:
-    """One line for each. Without `offline`, the services are asked, which takes at most 10 s and runs the reactor."""
+    """One line for each, and for each note. Without `offline`, the services are asked, which takes at most 10 s and runs
+    the reactor."""
+    yield from budget_notes(setup)
     used = uses(setup.book)
     for name in sorted(setup.secrets.keys.keys() - setup.types.keys()):
         place = place_of_keys(setup.home, name)
@@ -122,9 +127,11 @@ class _Answers:
 
     def problems(self) -> Iterator[str]:
         yield from dict.fromkeys(self._failure(told) for told in self.told if told.error is not None)
-        lists = [told.offers for told in self.told]
-        if self.told and all(offers is not None for offers in lists):
-            yield from self._unknown({offer.name for offers in lists for offer in offers or ()})
+        lists = [told.offers for told in self.told if told.error is None]
+        if any(offers is None for offers in lists):
+            yield no_list_note(self.setup, self.name)
+        elif lists and len(lists) == len(self.told):
+            yield from self._unfit({offer.name: offer.note for offers in lists for offer in offers or ()})
 
     def _failure(self, told: Told) -> str:
         about = next((text for kind, text in _ABOUT_THE_KEY.items() if isinstance(told.error, kind)), None)
@@ -137,19 +144,28 @@ class _Answers:
             return f"{self.file}: {title} did not answer within {LIMIT_S:.0f} s"
         return f"{self.file}: {title} cannot be used ({told.said})"
 
-    def _unknown(self, known: set[str]) -> Iterator[str]:
-        ask = f"the account does not have it; see: boothd models {self.name}"
+    def _unfit(self, known: Mapping[str, str]) -> Iterator[str]:
+        """known: the account's models, each with its note."""
         settings = self.setup.settings[self.name]
         provider = self.told[0].question.provider
         models = [(use, str(provider.model(use.preset))) for use in self.used]
         own = {key: str(getattr(settings, key)) for key in type(settings).model_fields if _is_model(key)}
         for key, model in own.items():
             needed = key in settings.model_fields_set or any(model == used for _, used in models)
-            if model and needed and model not in known:
-                yield f"{self.file}: {key}: {model}: {ask}"
+            why = self._why(model, known)
+            if model and needed and why:
+                yield f"{self.file}: {key}: {model}: {why}"
         for use, model in models:
-            if model not in known and model not in own.values():
-                yield f"{self.setup.home.slots_file(use.live.provider)}: slots.{use.live.number}: {model}: {ask}"
+            why = self._why(model, known)
+            if why and model not in own.values():
+                yield f"{self.setup.home.slots_file(use.live.provider)}: slots.{use.live.number}: {model}: {why}"
+
+    def _why(self, model: str, known: Mapping[str, str]) -> str:
+        """What is wrong with a model; "": nothing."""
+        see = f"see: boothd models {self.name}"
+        if model not in known:
+            return f"the account does not have it; {see}"
+        return f"it {_BLIND}; {see}" if _BLIND in known[model] else ""
 
 
 def _is_model(key: str) -> bool:

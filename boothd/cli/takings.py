@@ -7,6 +7,7 @@ from datetime import datetime
 from twisted.internet.defer import Deferred, gatherResults
 
 from boothd.sandbox.fakes import Fake
+from boothd.sandbox.fakes.turbotext_methods import AVAILABLE
 from boothd.sandbox.fakes.work import Work
 
 _ENDED = {"abandoned": "client gone"}
@@ -35,11 +36,16 @@ class Takings:
 
     async def _watch(self, name: str, ended: "Ended") -> None:
         while True:
-            for work in await ended.next():
+            for work in filter(is_paid, await ended.next()):
                 self._calls[name] += 1
                 self._answered[name] += work.ended == "answered"
                 self._charged[name] += work.charged
                 print(line(name, work), flush=True)
+
+
+def is_paid(work: Work) -> bool:
+    """Whether a call makes something: a list of methods is an entry of the queue like any other, but free unless charged."""
+    return work.charged or work.model != AVAILABLE
 
 
 class Ended:

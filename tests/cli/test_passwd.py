@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from boothd.cli.secretsfile import write_secrets
 from boothd.config import Home, read_secrets
 from boothd.http import verify_password
+from boothd.secrets_file import write_secrets
 from tests.cli.support import a_home, boothd, change
 
 

@@ -2,6 +2,9 @@
 
 import signal
 import socket
+import subprocess
+import sys
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -11,10 +14,13 @@ import yaml
 from boothd.base.imaging import inspect
 from boothd.booth.slots import load_slots
 from boothd.cli.failed import Failed
-from boothd.cli.rehearsal import KEY, settings_for, wire
+from boothd.cli.rehearsal import KEY, settings_for, show_person, wire
+from boothd.cli.takings import is_paid
+from boothd.cli.undo import nothing_left_on_failure
 from boothd.config import Home, read_daemon_config, read_secrets
 from boothd.providers import provider_names, provider_type
 from boothd.sandbox.fakes import FAKES
+from boothd.sandbox.fakes.work import Work
 from tests.cli.sandbox_support import sandbox
 from tests.cli.support import a_home, boothd, change
 from tests.support.booth import photo, post
@@ -45,12 +51,62 @@ def test_it_prints_what_a_home_needs() -> None:
         assert "public_url: http://127.0.0.1:8000" in running.head
 
 
-def test_a_port_that_is_taken_is_passed_over() -> None:
+def test_a_port_that_is_taken_is_passed_over_and_said(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with sandbox(port=port) as running:
             assert f"http://127.0.0.1:{port}" not in running.urls.values()
             assert len(set(running.urls.values())) == 4
+            other = running.urls["gemini"].rpartition(":")[2]
+            assert f"Port {port} is taken; gemini is at port {other} instead.\n" in running.head
+
+
+def test_a_home_is_not_wired_to_other_ports_than_was_said(tmp_path: Path) -> None:
+    home = a_home(tmp_path / "home", "listen: tcp:8123\n")
+    before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        said = boothd("sandbox", "--home", home.path, "--port", str(port))
+    assert (said.status, said.out) == (1, "")
+    assert said.err == (
+        f"boothd: port {port} is taken (by another boothd sandbox?), so nothing was changed; end what listens there, or "
+        "say --port N for the ports from N on\n"
+    )
+    assert {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()} == before
+
+
+def test_a_new_home_that_cannot_be_finished_leaves_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "events" / "home"
+    command = f"ulimit -f 64; exec {sys.executable} -B -m boothd sandbox --port 0 --new {path}"  # 64 KiB a file
+    said = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False, timeout=120)
+    assert said.returncode == 1
+    assert said.stderr.startswith("boothd: ")
+    assert "File too large" in said.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_was_in_a_folder_before_stays_when_a_home_cannot_be_made_in_it(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc" / "mine").touch()
+
+    def make() -> None:
+        with nothing_left_on_failure(tmp_path):
+            (tmp_path / "etc" / "slots").mkdir()
+            (tmp_path / "etc" / "slots" / "gemini.yaml").touch()
+            (tmp_path / "spool").mkdir()
+            (tmp_path / "guest.jpg").touch()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make()
+    assert sorted(tmp_path.rglob("*")) == [tmp_path / "etc", tmp_path / "etc" / "mine"]
+
+
+def test_free_lists_are_no_paid_calls() -> None:
+    free = Work(photo="", prompt="", model="available_api", key="…", ended="answered")
+    assert not is_paid(free)
+    assert is_paid(replace(free, charged=True))
+    assert is_paid(replace(free, model="mix_images", ended="failed"))
 
 
 def test_slowness_and_failures_are_set_for_all_of_them() -> None:
@@ -67,6 +123,18 @@ def test_slowness_and_failures_are_set_for_all_of_them() -> None:
 )
 def test_what_makes_no_sense_is_wrong_use(words: list[str]) -> None:
     assert boothd("sandbox", *words).status == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "word", "reason"),
+    [
+        ("--latency", "soon", "soon is not a time; say seconds: 12, or 5-20 for about so many"),
+        ("--failures", "some", "some is not a share; say 0% to 100%, or 0 to 1"),
+        ("--port", "foo", "foo is not the first of four ports; say 0 to 65532"),
+    ],
+)
+def test_what_makes_no_sense_is_answered_in_plain_words(option: str, word: str, reason: str) -> None:
+    assert boothd("sandbox", option, word).err.endswith(f": {reason}\n")
 
 
 def test_a_home_is_either_new_or_there(tmp_path: Path) -> None:
@@ -88,7 +156,9 @@ def test_a_new_home_answers_photos_and_each_paid_call_is_shown_and_summed(tmp_pa
         assert (home.path / "guest.jpg").is_file()
         poster = home.library / "references" / "poster.jpg"
         assert (inspect(poster, 80_000_000).width, poster.stat().st_mode & 0o777) == (1200, 0o600)
-        assert boothd("check", "--offline", "--home", home.path).out == f"all is well with {home.path}\n"
+        command = [sys.executable, "-m", "boothd", "check", "--home", str(home.path)]
+        checked = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+        assert checked.stdout == f"all is well with {home.path}\n"  # a free list, which is not shown below
         for name in CLOUD:
             link = next(line for line in running.head.splitlines() if f"/upload/{name}/" in line)
             assert f"boothd send -H {home.path} {home.path}/guest.jpg http://" in link
@@ -142,20 +212,64 @@ def test_wiring_again_takes_the_new_ports(tmp_path: Path) -> None:
     assert yaml.safe_load(home.provider_file("gemini").read_text()) == settings_for("gemini", "http://127.0.0.1:7000")
 
 
-def test_the_explanations_in_an_untouched_file_stay(tmp_path: Path) -> None:
+def test_wiring_changes_its_own_keys_only(tmp_path: Path) -> None:
     home = a_home(tmp_path / "home", "listen: tcp:8123\n")
-    before = home.provider_file("gemini").read_text()
+    file = home.provider_file("openai-images")
+    before = file.read_text() + "\nbreaker_failures: 1000  # never\nprice: 0.08\nresult_private: false # mine\n"
+    file.write_text(before)
+    file.chmod(0o640)
     wire(home, URLS, force=False)
-    assert home.provider_file("gemini").read_text().startswith(before.rstrip())
+    assert file.read_text() == (
+        before.replace(
+            "#base_url: https://api.openai.com/v1\n",
+            f"#base_url: https://api.openai.com/v1\nbase_url: {URLS['openai-images']}/v1\n",
+        )
+        .replace('#model: ""\n', '#model: ""\nmodel: gpt-image-1\n')
+        .replace("\nresult_private: false # mine", "\nresult_private: true # mine")
+    )
+    assert file.stat().st_mode & 0o777 == 0o640
+    assert {each.name for each in file.parent.iterdir()} == {f"{name}.yaml" for name in (*CLOUD, "studio")}, (
+        "nothing is left of the writing"
+    )
 
 
-@pytest.mark.parametrize("what", ["settings", "key"])
+def test_wiring_twice_is_wiring_once(tmp_path: Path) -> None:
+    home = a_home(tmp_path / "home", "listen: tcp:8123\n")
+    wire(home, URLS, force=False)
+    before = {path: path.read_bytes() for path in home.etc.rglob("*.yaml")}
+    wire(home, URLS, force=False)
+    assert {path: path.read_bytes() for path in home.etc.rglob("*.yaml")} == before
+
+
+def test_a_file_that_cannot_be_changed_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    home = a_home(tmp_path / "home", "listen: tcp:8123\n")
+    home.provider_file("openai-images").write_text("concurrency: 2\n...\n")
+    before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
+    with pytest.raises(Failed, match=r"openai-images\.yaml: .*edit it by hand"):
+        wire(home, URLS, force=False)
+    assert {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()} == before
+
+
+def test_slots_are_switched_on_and_shown_a_person_with_their_explanations(tmp_path: Path) -> None:
+    home = a_home(tmp_path / "home", "listen: tcp:8123\n")
+    before = {name: home.slots_file(name).read_text() for name in CLOUD}
+    wire(home, URLS, force=False)
+    for name in CLOUD:
+        assert home.slots_file(name).read_text() == before[name].replace("    enabled: false", "    enabled: true")
+    show_person(home, CLOUD, "poster.jpg")
+    swap = "    enabled: true\n    effect: face-swap\n    references: "
+    for name in CLOUD:
+        wired = before[name].replace("    enabled: false", "    enabled: true")
+        assert home.slots_file(name).read_text() == wired.replace(swap + "[evening.jpg]", swap + "[poster.jpg]")
+
+
+@pytest.mark.parametrize("what", ["address", "key", "keys"])
 def test_what_belongs_to_a_real_service_is_not_touched_without_force(tmp_path: Path, what: str) -> None:
     home = a_home(tmp_path / "home", "listen: tcp:8123\n")
-    if what == "settings":
-        home.provider_file("turbotext").write_text("concurrency: 2\n")
+    if what == "address":
+        home.provider_file("turbotext").write_text("base_url: https://api.example.com\n")
     else:
-        change(home.secrets_file, keys={"turbotext": "the-real-one"})
+        change(home.secrets_file, keys={"turbotext": "the-real-one" if what == "key" else ["the-real-one", "two"]})
     before = {path: path.read_bytes() for path in home.path.rglob("*") if path.is_file()}
     with pytest.raises(Failed, match="--force replaces") as refused:
         wire(home, URLS, force=False)

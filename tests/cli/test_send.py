@@ -306,6 +306,24 @@ def test_the_command_says_what_came_and_keeps_it(photo: Path, tmp_path: Path) ->
     assert out.read_bytes() == PICTURE
 
 
+@pytest.mark.parametrize(
+    ("headers", "line"),
+    [
+        (
+            ("X-Boothd-Fell-Back: gemini, turbotext", "X-Boothd-Made-By: studio"),
+            "fell back: gemini, turbotext; made by studio",
+        ),
+        (("X-Boothd-Fell-Back: gemini",), "fell back: gemini"),
+    ],
+)
+def test_a_picture_of_a_fallback_names_who_made_it(
+    photo: Path, tmp_path: Path, headers: tuple[str, ...], line: str
+) -> None:
+    with serving(answering(reply(PICTURE, "200 OK", *headers))) as (link, _):
+        said = boothd("send", photo, link, "--password", "p", "-o", tmp_path / "after.jpg")
+    assert said.out.splitlines()[1:] == [line, str(tmp_path / "after.jpg")]
+
+
 def test_without_a_name_the_picture_is_named_after_the_photo(photo: Path, tmp_path: Path) -> None:
     with serving(answering(reply(PICTURE, kind="image/png"))) as (link, _), standing_in(tmp_path):
         assert boothd("send", photo, link, "-p", "p").status == 0
