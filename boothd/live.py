@@ -111,6 +111,11 @@ class Live:
         for name, service in self.services.items():
             self._tidy(name, service.provider)
 
+    async def reload(self, path: Path) -> None:
+        """`path` has changed: come back once that is in force, or refused."""
+        self.changed(frozenset({path}))
+        await self._background.idle()
+
     async def stop(self) -> None:
         self._running = False
         await self._background.stop()

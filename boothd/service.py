@@ -142,11 +142,18 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     from boothd.base.threads import Threads
     from boothd.base.watch import Watch
     from boothd.booth.desk import Desk
+    from boothd.booth.failures import Failures
     from boothd.booth.hot import ROOM as HOT
     from boothd.booth.hot import HotFolders
     from boothd.booth.recovery import Recovery
+    from boothd.booth.references import References
+    from boothd.booth.slotfiles import SlotFiles
+    from boothd.booth.slotpages import SlotPages
+    from boothd.booth.statspages import StatsPages
     from boothd.booth.status import Condition, StatusPage
+    from boothd.booth.thumbnails import Thumbnails
     from boothd.booth.trash import Trash
+    from boothd.booth.trashpages import TrashPages
     from boothd.booth.uploads import Counter
     from boothd.engine.attempt import Attempts
     from boothd.engine.engine import Engine
@@ -165,6 +172,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         raise_file_limit,
         signing_key,
     )
+    from boothd.http.languages import N_
     from boothd.live import Live
     from boothd.providers.tools import Tools
     from boothd.spool import Disk, ResultIndex, Spool
@@ -256,16 +264,47 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         return (live.now.daemon.public_url or f"{scheme}://{host or own}").rstrip("/")
 
     status = StatusPage(desk, stats, trash, pages, condition=condition, base_url=base_url)
+    slots = SlotPages(
+        desk,
+        stats,
+        pages,
+        SlotFiles(home, lambda: live.now.types, lambda: live.now.daemon.upload.max_pixels, disk_threads, live.reload),
+        References(home.library / "references", pictures),
+        types=lambda: live.now.types,
+        condition=condition,
+        base_url=base_url,
+        mark=signer.sign("references"),
+    )
+    failures = Failures(spool, disk_threads, clock)
+    statistics = StatsPages(
+        desk,
+        stats,
+        failures,
+        pages,
+        disk_threads,
+        secrets_file=home.secrets_file,
+        password=lambda: live.now.secrets.upload_password,
+    )
+    trash_pages = TrashPages(desk, trash, Thumbnails(pictures, disk_threads), pages)
+    pages.navigation += [
+        ("/", N_("Overview")),
+        ("/slots", N_("Slots")),
+        ("/statistics", N_("Statistics")),
+        ("/trash", N_("Trash")),
+    ]
     site = make_site(
         [
             *counter.routes(),
             *status.routes(),
+            *slots.routes(),
+            *statistics.routes(),
+            *trash_pages.routes(),
             *pages.routes(),
             *media.routes(),
             *callbacks.routes(),
             *health_routes(ready, registry),
         ],
-        gate=counter.admit,
+        gate=lambda path, length: counter.admit(path, length) or slots.admit(path, length),
         limits=lambda: live.now.daemon.upload,
         logins=Logins(lambda: live.now.secrets.operators, login_threads, clock),
         clock=clock,
@@ -299,6 +338,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     house.add("threads and timers", Hook(stop=let_go))
     house.add("spool", spool)
     house.add("statistics", stats)
+    house.add("failures", failures)
     house.add("engine", Hook(stop=engine.stop))
     house.add("desk", Hook(stop=desk.stop))
     house.add("recovery", Hook(start=recover))
