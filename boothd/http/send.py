@@ -7,6 +7,7 @@ from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.protocols.basic import FileSender
 
+from boothd.base.aio import in_any_case
 from boothd.base.clock import Clock, Timer, cancel
 from boothd.base.errors import NotFound
 from boothd.base.threads import Threads
@@ -43,23 +44,27 @@ async def send(request: Any, reply: Reply, clock: Clock, disk: Threads) -> None:
         request.write(reply.body)
         request.finish()
         return
+    opened: list[IO[bytes]] = []
     try:
-        file, size = await disk.run(_open, reply.body)
-    except OSError as error:
-        _log.warn("{route}: the file to send cannot be opened ({error})", route=request.route, error=error.strerror)
-        await send(request, error_reply(NotFound()), clock, disk)
-        return
-    try:
+        size = await in_any_case(disk.run(_open, reply.body, opened))
         if not request.gone:
             begin(request, reply, size)
-            await _send_file(request, _Slice(file, size), clock)
+            await _send_file(request, _Slice(opened[0], size), clock)
+    except OSError as error:
+        if opened:
+            raise
+        _log.warn("{route}: the file to send cannot be opened ({error})", route=request.route, error=error.strerror)
+        await send(request, error_reply(NotFound()), clock, disk)
     finally:
-        file.close()
+        for file in opened:
+            file.close()
 
 
-def _open(body: FileBody) -> tuple[IO[bytes], int]:
-    file = open(body.path, "rb")  # noqa: SIM115 (closed by `send`)
-    return file, os.fstat(file.fileno()).st_size
+def _open(body: FileBody, opened: list[IO[bytes]]) -> int:
+    """The file's size. It is put into `opened`, where `send` finds it also when it was cancelled meanwhile."""
+    file = open(body.path, "rb")  # noqa: SIM115
+    opened.append(file)
+    return os.fstat(file.fileno()).st_size
 
 
 class _Slice:

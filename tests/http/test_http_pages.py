@@ -3,17 +3,20 @@
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from jinja2 import UndefinedError
+from twisted.internet.defer import CancelledError, ensureDeferred
 from twisted.logger import LogEvent
 
 from boothd.base.assets import assets as brought_along
 from boothd.base.threads import Threads
 from boothd.http import FileBody, Pages, Reply, Request, Route
-from boothd.http.send import STALL_S
+from boothd.http.send import STALL_S, send
+from tests.base.body_support import NotedThreads, fd_paths
 from tests.http.http_support import FakeRoom, Memory, Port, asked, asynchronous, talk
+from tests.support.clock import FakeClock
 
 Open = Callable[..., Any]
 
@@ -81,9 +84,9 @@ async def test_a_file_is_sent_whole_and_opened_in_the_disk_threads(
 
     real = send._open
 
-    def opened(body: FileBody) -> Any:
+    def opened(body: FileBody, found: list[IO[bytes]]) -> Any:
         names.append(threading.current_thread().name)
-        return real(body)
+        return real(body, found)
 
     monkeypatch.setattr(send, "_open", opened)
     port: Port = await open_port(Route(("GET",), "/", "picture", get, login=False))
@@ -158,8 +161,7 @@ async def test_a_file_that_grows_is_cut_at_its_length_and_one_that_shrinks_ends_
             self.by = 0
 
         async def run(self, call: Any, *args: Any, **kw: Any) -> Any:
-            opened, size = call(*args)
-            return opened, size + self.by
+            return call(*args) + self.by
 
     disk = Grown()
 
@@ -174,3 +176,25 @@ async def test_a_file_that_grows_is_cut_at_its_length_and_one_that_shrinks_ends_
     client.transport.write(b"GET / HTTP/1.1\r\n\r\n")
     await client.closed
     assert not client.heard.endswith(bytes(1010))
+
+
+@asynchronous
+async def test_a_file_that_was_opened_for_a_client_that_has_left_is_closed(tmp_path: Path) -> None:
+    from twisted.internet import reactor  # noqa: TID251
+
+    (tmp_path / "picture").write_bytes(b"1")
+    disk = NotedThreads(reactor)
+    disk.may_go.clear()  # a slow disk
+    sending = ensureDeferred(send(Leaving(), Reply(body=FileBody(tmp_path / "picture")), FakeClock(), disk))
+    sending.cancel()
+    disk.may_go.set()
+    with pytest.raises(CancelledError):
+        await sending
+    assert str(tmp_path / "picture") not in fd_paths()
+    disk.stop()
+
+
+class Leaving:
+    """A request whose client leaves while its file is opened."""
+
+    gone = False
