@@ -57,6 +57,10 @@ _HINTS = (
     N_("the answer's format"),
     N_("for models that can do it"),
     N_("further fields of the request: seed, input_fidelity, …"),
+    N_(
+        "The name of this method stands in no source: boothd models turbotext shows what your account has; "
+        "put the method and its fields under replace_object in etc/providers/turbotext.yaml."
+    ),
 )
 _EFFECTS = (
     N_("Face swap"),

@@ -75,7 +75,8 @@ class EffectType:
     """What a slot can ask a provider for. `name` is what stands in a slot's file.
 
     also: other providers' names of the same thing, for chains. max_references: how many reference pictures are taken,
-    None = any number. instruction: what the provider is told by itself; a slot's prompt extends it."""
+    None = any number. instruction: what the provider is told by itself; a slot's prompt extends it. note: what an operator
+    must know before choosing it."""
 
     name: str
     title: str
@@ -84,6 +85,7 @@ class EffectType:
     also: tuple[str, ...] = ()
     max_references: int | None = None
     instruction: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,7 +41,7 @@ class Fake(FakeProvider):
     """Has an effect of every kind."""
 
     effects: ClassVar[tuple[EffectType, ...]] = (
-        EffectType("paint", "Paint", needs_prompt=True, max_references=0),
+        EffectType("paint", "Paint", needs_prompt=True, max_references=0, note="Ask your <account>."),
         EffectType("face-swap", "Face swap", needs_reference=True, max_references=1, instruction="Keep <the> face."),
         EffectType("background", "Background", needs_reference=True, max_references=2),
         EffectType("style", "Style"),
@@ -308,6 +308,10 @@ def test_a_provider_that_fetches_photos_needs_a_public_address(office: Office) -
 
 
 # --- the editor ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_must_be_known_of_an_effect_stands_above_its_prompt(office: Office) -> None:
+    assert "Ask your &lt;account&gt;." in office.editor(7).html
 
 
 def test_a_slot_is_set_up_from_nothing(office: Office) -> None:

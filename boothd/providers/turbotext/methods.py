@@ -16,7 +16,12 @@ EFFECTS = (
     EffectType("mix", "Mix photo", needs_reference=True, also=("background",), max_references=1),
     EffectType("background", "Background", needs_reference=True, also=("mix",), max_references=1),
     EffectType("prompt", "Prompt", needs_prompt=True, max_references=0),
-    EffectType("replace-object", "Replace object"),
+    EffectType(
+        "replace-object",
+        "Replace object",
+        note="The name of this method stands in no source: boothd models turbotext shows what your account has; "
+        "put the method and its fields under replace_object in etc/providers/turbotext.yaml.",
+    ),
 )
 
 _METHODS = {
