@@ -142,18 +142,12 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     from boothd.base.threads import Threads
     from boothd.base.watch import Watch
     from boothd.booth.desk import Desk
-    from boothd.booth.failures import Failures
     from boothd.booth.hot import ROOM as HOT
     from boothd.booth.hot import HotFolders
+    from boothd.booth.pages import BoothPages
     from boothd.booth.recovery import Recovery
-    from boothd.booth.references import References
-    from boothd.booth.slotfiles import SlotFiles
-    from boothd.booth.slotpages import SlotPages
-    from boothd.booth.statspages import StatsPages
-    from boothd.booth.status import Condition, StatusPage
-    from boothd.booth.thumbnails import Thumbnails
+    from boothd.booth.status import Condition
     from boothd.booth.trash import Trash
-    from boothd.booth.trashpages import TrashPages
     from boothd.booth.uploads import Counter
     from boothd.engine.attempt import Attempts
     from boothd.engine.engine import Engine
@@ -172,7 +166,6 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         raise_file_limit,
         signing_key,
     )
-    from boothd.http.languages import N_
     from boothd.live import Live
     from boothd.providers.tools import Tools
     from boothd.spool import Disk, ResultIndex, Spool
@@ -263,48 +256,30 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
         own = f"{lan_address()}:{port}" if port else lan_address()
         return (live.now.daemon.public_url or f"{scheme}://{host or own}").rstrip("/")
 
-    status = StatusPage(desk, stats, trash, pages, condition=condition, base_url=base_url)
-    slots = SlotPages(
+    booth_pages = BoothPages(
+        home,
         desk,
         stats,
+        trash,
         pages,
-        SlotFiles(home, lambda: live.now.types, lambda: live.now.daemon.upload.max_pixels, disk_threads, live.reload),
-        References(home.library / "references", pictures),
         types=lambda: live.now.types,
+        reload=live.reload,
         condition=condition,
         base_url=base_url,
         mark=signer.sign("references"),
+        disk=disk_threads,
+        pictures=pictures,
     )
-    failures = Failures(spool, disk_threads, clock)
-    statistics = StatsPages(
-        desk,
-        stats,
-        failures,
-        pages,
-        disk_threads,
-        secrets_file=home.secrets_file,
-        password=lambda: live.now.secrets.upload_password,
-    )
-    trash_pages = TrashPages(desk, trash, Thumbnails(pictures, disk_threads), pages)
-    pages.navigation += [
-        ("/", N_("Overview")),
-        ("/slots", N_("Slots")),
-        ("/statistics", N_("Statistics")),
-        ("/trash", N_("Trash")),
-    ]
     site = make_site(
         [
             *counter.routes(),
-            *status.routes(),
-            *slots.routes(),
-            *statistics.routes(),
-            *trash_pages.routes(),
+            *booth_pages.routes(),
             *pages.routes(),
             *media.routes(),
             *callbacks.routes(),
             *health_routes(ready, registry),
         ],
-        gate=lambda path, length: counter.admit(path, length) or slots.admit(path, length),
+        gate=lambda path, length: counter.admit(path, length) or booth_pages.admit(path, length),
         limits=lambda: live.now.daemon.upload,
         logins=Logins(lambda: live.now.secrets.operators, login_threads, clock),
         clock=clock,
@@ -338,7 +313,7 @@ def _build(home: Home, configured: "Configured", listen: str | None, disk: "Disk
     house.add("threads and timers", Hook(stop=let_go))
     house.add("spool", spool)
     house.add("statistics", stats)
-    house.add("failures", failures)
+    house.add("failures", booth_pages.failures)
     house.add("engine", Hook(stop=engine.stop))
     house.add("desk", Hook(stop=desk.stop))
     house.add("recovery", Hook(start=recover))

@@ -72,8 +72,8 @@ def known_format(head: bytes) -> str:
     return found
 
 
-TAIL = 1 << 20
-"""Bytes at a file's end in which the end of the picture is looked for."""
+TAILS = 4 << 10, 1 << 20
+"""Bytes at a file's end in which the end of the picture is looked for: nearly all have it in the first."""
 _ENDS = {"JPEG": b"\xff\xd9", "PNG": b"IEND"}
 
 
@@ -107,10 +107,16 @@ def inspect(path: Path, max_pixels: int) -> Measures:
 
 def _has_end(path: Path, form: str) -> bool:
     """Whether a picture's last part is there; cameras write more of their own behind it."""
+    end = _ENDS.get(form)
+    if end is None:  # the other formats are decoded in any case before they go anywhere
+        return True
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(0, size - TAIL))
-        return _ENDS.get(form, b"") in file.read()
+        for tail in TAILS:
+            file.seek(max(0, size - tail))
+            if end in file.read():
+                return True
+    return False
 
 
 def _check_whole(image: Image.Image) -> None:
